@@ -1,0 +1,33 @@
+# Needs Python 3.11 or newer, git and make. What else is needed goes into .venv and .envs, here.
+
+PYTHON ?= python3
+# Words for cookiecutter: make project ARGS="--no-input -o .. primary_database=postgresql"
+ARGS ?=
+# Words for pytest: make test PYTEST="-k refused"
+PYTEST ?= --numprocesses auto
+
+.PHONY: project test lint clean
+
+project: .venv/bake.stamp
+	@.venv/bin/python bake.py $(ARGS)
+
+test: .venv/test.stamp lint
+	.venv/bin/python -m pytest $(PYTEST)
+
+lint: .venv/test.stamp
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check --isolated --target-version py310 --select E4,E7,E9,F --ignore E402,F401 \
+		--config 'builtins = ["cookiecutter", "python_string"]' "{{cookiecutter.project_slug}}"
+	.venv/bin/mypy
+
+clean:
+	rm -rf .venv .envs
+
+.venv/%.stamp: pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@# `--group` came with pip 25.1.
+	@.venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv/bin/python -m pip install --quiet --group $*
+	@touch $@

@@ -1,0 +1,115 @@
+"""Fixtures: `bake` makes a project, `environment` brings Django and tools, `postgres` is a running server."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import environments, variants
+from tests.support.bakes import Bake, check_answers
+from tests.support.environments import Environment
+from tests.support.postgres import Postgres
+
+SHARED = "TEMPLATE_TESTS_SHARED_FOLDER"
+NO_SKIPS = "TEMPLATE_TESTS_NO_SKIPS"
+
+Baker = Callable[..., Bake]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this run share; workers of xdist inherit its name."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="template-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that workers started, once all of them are done."""
+    if not hasattr(config, "workerinput"):
+        shared = Path(os.environ.pop(SHARED))
+        if (shared / "postgres").exists():
+            Postgres(shared / "postgres").stop()
+        shutil.rmtree(shared)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Any:
+    """Make a failure of a skip where nothing may be skipped."""
+    report: pytest.TestReport = yield
+    if report.skipped and os.environ.get(NO_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"{NO_SKIPS} is set, and this test was skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder that all processes of this run share."""
+    return Path(os.environ[SHARED])
+
+
+@pytest.fixture
+def bake(cookies: Any) -> Baker:
+    """Bake a project from answers: `bake(tenant_databases="managed")`.
+
+    Unknown keys and choices raise ValueError, and whatever cookiecutter raises goes on.
+    """
+    return lambda **answers: _bake(cookies, answers)
+
+
+@pytest.fixture(scope="session")
+def baked(cookies_session: Any) -> Baker:
+    """Like `bake`, for tests that only read: each combination of answers is baked once per process."""
+    found: dict[frozenset[tuple[str, str]], Bake] = {}
+
+    def once(**answers: str) -> Bake:
+        key = frozenset(answers.items())
+        if key not in found:
+            found[key] = _bake(cookies_session, answers)
+        return found[key]
+
+    return once
+
+
+def _bake(cookies: Any, answers: dict[str, str]) -> Bake:
+    check_answers(answers)
+    result = cookies.bake(extra_context=answers)
+    if result.exception:
+        raise result.exception
+    return Bake(result.project_path, dict(result.context))
+
+
+@pytest.fixture(scope="session")
+def environment(baked: Baker) -> Callable[[str], Environment]:
+    """Return the virtual environment for a Django version; the test is skipped where no Python can run it."""
+    found: dict[str, Environment] = {}
+
+    def build(django: str) -> Environment:
+        if django not in found:
+            bakes = [baked(**variant) for variant in variants.select(django_version=django)]
+            wanted = environments.requirements(bake.read("pyproject.toml") for bake in bakes)
+            try:
+                found[django] = environments.build(django, wanted)
+            except environments.NoPythonError as error:
+                pytest.skip(str(error))
+        return found[django]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def postgres(shared: Path) -> Postgres:
+    """A running PostgreSQL server."""
+    server = Postgres(shared / "postgres")
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def database_names(worker_id: str) -> Iterator[str]:
+    """Names for databases that no other test of this run uses."""
+    return (f"{worker_id}_{number}" for number in itertools.count())

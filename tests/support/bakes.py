@@ -1,0 +1,48 @@
+"""A baked project, and what a test may ask it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support import commands
+from tests.support.environments import Environment
+from tests.support.template import PROMPTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Bake:
+    """A project on disk, and the answers (private ones included) that made it."""
+
+    path: Path
+    answers: dict[str, Any]
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of all files, sorted."""
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
+
+    def read(self, file: str) -> str:
+        """Return the text of a file; raises FileNotFoundError where there is none."""
+        return (self.path / file).read_bytes().decode()
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file."""
+        (self.path / file).write_text(text, encoding="utf-8")
+
+    def run(
+        self, environment: Environment, *command: str | Path, env: Mapping[str, str] | None = None, code: int | None = 0
+    ) -> str:
+        """Run a command in the project and return its output; its programs are those of the environment."""
+        path = {"PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}"}
+        return commands.run(command, cwd=self.path, env={**path, **(env or {})}, code=code)
+
+
+def check_answers(answers: Mapping[str, str]) -> None:
+    """Raise ValueError for an unknown key or choice, which cookiecutter would drop or end with a traceback on."""
+    for key, answer in answers.items():
+        if key not in PROMPTS:
+            raise ValueError(f"There is no prompt {key!r}; the prompts are {list(PROMPTS)}.")
+        if isinstance(PROMPTS[key], list) and answer not in PROMPTS[key]:
+            raise ValueError(f"{answer!r} is no answer to {key!r}; the answers are {PROMPTS[key]}.")

@@ -1,0 +1,30 @@
+"""Environment variables for a baked project: for its tests, and as a production server would set them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.bakes import Bake
+
+SECRET_KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def sqlite(folder: Path) -> Callable[[str], str]:
+    """Return what makes the URL of a SQLite file in a folder from a name."""
+    return lambda name: f"sqlite:///{folder / name}.sqlite3"
+
+
+def mysql(name: str) -> str:
+    """Return the URL of a MySQL database that nobody serves: checks do not connect."""
+    return f"mysql://user:password@127.0.0.1:9/{name}"
+
+
+def production(bake: Bake, url: Callable[[str], str]) -> dict[str, str]:
+    """Return what a production server sets for the roles of a bake; `url` makes the URL of a database from its name."""
+    environment = {"SECRET_KEY": SECRET_KEY, "ALLOWED_HOSTS": "example.com", "DATABASE_URL": url("site")}
+    if bake.answers["__mirror"]:
+        environment["MIRROR_DATABASE_URL"] = url("upstream")
+    if bake.answers["__replica"]:
+        environment["REPLICA_DATABASE_URLS"] = f"{url('replica')},{url('second_replica')}"
+    if bake.answers["__tenants"]:
+        environment |= {"TENANT_DATABASE_URL": url("{name}"), "SITE_DOMAIN": "example.com"}
+    return environment

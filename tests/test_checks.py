@@ -1,0 +1,77 @@
+"""What tools say about a bake, and what Django's own checks say about it in production."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support import settings, variants
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+from tests.support.locks import locked
+from tests.support.variants import Variant
+
+Environments = Callable[[str], Environment]
+
+# One process for several commands; an exit code other than 0 ends it.
+COMMANDS = """
+import sys
+from django.core.management import execute_from_command_line
+for words in sys.argv[1:]:
+    execute_from_command_line(["manage.py", *words.split()])
+"""
+
+
+@variants.each()
+def test_ruff_finds_nothing_and_would_format_nothing(baked: Baker, environment: Environments, variant: Variant) -> None:
+    project = baked(**variant)
+    tools = environment(variant["django_version"])
+    project.run(tools, "ruff", "check", "--no-cache", ".")
+    project.run(tools, "ruff", "format", "--no-cache", "--check", ".")
+
+
+@variants.each()
+def test_mypy_finds_nothing(
+    baked: Baker, environment: Environments, variant: Variant, shared: Path, worker_id: str
+) -> None:
+    project = baked(**variant)
+    tools = environment(variant["django_version"])
+    checked = shared / f"mypy-{digest(project)}"
+    with locked(checked.with_suffix(".lock")):
+        if not checked.exists():
+            # Without a URL the settings would start a server. A cache per process: mypy does not lock it.
+            url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("mypy")}
+            cache = shared / f"mypy-cache-{variant['django_version']}-{worker_id}"
+            project.run(tools, "mypy", f"--cache-dir={cache}", "config", "databases", env=url)
+            checked.touch()
+
+
+@variants.each()
+def test_djangos_checks_pass_in_production_and_no_migration_is_missing(
+    bake: Baker, environment: Environments, variant: Variant
+) -> None:
+    project = bake(**variant)
+    tools = environment(variant["django_version"])
+    if variant["primary_database"] == "mysql" and not tools.has_mysqlclient:
+        pytest.skip("mysqlclient could not be built: it needs a C compiler, pkg-config and libmariadb-dev")
+    url = settings.mysql if variant["primary_database"] == "mysql" else settings.sqlite(project.path)
+    output = project.run(
+        tools,
+        *("python", "-W", "ignore::RuntimeWarning", "-c", COMMANDS),
+        *("check", "check --deploy --fail-level ERROR", "makemigrations --check --dry-run"),
+        env={**settings.production(project, url), "DJANGO_SETTINGS_MODULE": "config.settings"},
+    )
+    assert output.startswith("System check identified no issues (0 silenced).\n")
+    assert output.endswith("No changes detected\n")
+
+
+def digest(project: Bake) -> str:
+    """Return what tells apart the sources that mypy sees."""
+    found = hashlib.sha256(project.answers["django_version"].encode())
+    for file in project.files:
+        if file.endswith(".py") and not file.startswith("tests/"):
+            found.update(f"{file}{os.linesep}{project.read(file)}".encode())
+    return found.hexdigest()[:20]

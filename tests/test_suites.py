@@ -1,0 +1,91 @@
+"""The bakes' own suites: on SQLite for every variant, on a real PostgreSQL for every variant that is made for it."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support import settings, variants
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+from tests.support.postgres import Postgres
+from tests.support.variants import Variant
+
+Environments = Callable[[str], Environment]
+
+PYTEST = ("python", "-m", "pytest", "-p", "no:cacheprovider")
+MANAGE = ("python", "manage.py", "test")
+
+
+def passed(output: str) -> int:
+    """Return how many tests passed; fails for none, and for a test that did anything but pass."""
+    if ran := re.search(r"^Ran (\d+) tests? in", output, re.MULTILINE):
+        assert output.rstrip().endswith(("\nOK", "...")) or "\nOK\n" in output, output
+        assert "skipped=" not in output, output
+    else:
+        ran = re.search(r"(\d+) passed", output)
+        last = output.rstrip().rpartition("\n")[2]
+        assert not re.search(r"\d+ (failed|error|skipped|xfailed|xpassed|deselected)", last), output
+    assert ran, output
+    assert int(ran[1]) > 0, output
+    return int(ran[1])
+
+
+def server_for(bake: Bake, variant: Variant, request: pytest.FixtureRequest, names: Iterator[str]) -> dict[str, str]:
+    """Return the environment that puts a bake's tests on its engine."""
+    if variant["primary_database"] == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return {"TEST_DATABASE_URL": postgres.url(next(names))}
+    return {"TEST_DATABASE_URL": settings.sqlite(bake.path)("tests")}
+
+
+@variants.each()
+def test_the_suite_of_a_bake_passes_on_sqlite(bake: Baker, environment: Environments, variant: Variant) -> None:
+    project = bake(**variant)
+    url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("tests")}
+    assert passed(project.run(environment(variant["django_version"]), *PYTEST, env=url))
+
+
+@variants.each(primary_database="postgresql")
+def test_the_suite_of_a_postgresql_bake_passes_on_postgresql(
+    bake: Baker, environment: Environments, variant: Variant, postgres: Postgres, database_names: Iterator[str]
+) -> None:
+    project = bake(**variant)
+    url = {"TEST_DATABASE_URL": postgres.url(next(database_names))}
+    assert passed(project.run(environment(variant["django_version"]), *PYTEST, env=url))
+
+
+@variants.each(primary_database="sqlite", django_version="5.2")
+def test_manage_py_test_runs_as_many_tests_as_pytest(bake: Baker, environment: Environments, variant: Variant) -> None:
+    project = bake(**variant)
+    tools = environment(variant["django_version"])
+    url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("tests")}
+    assert passed(project.run(tools, *MANAGE, env=url)) == passed(project.run(tools, *PYTEST, env=url))
+
+
+@variants.everything()
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [MANAGE],
+        [(*MANAGE, "--parallel", "2")],
+        [(*MANAGE, "--keepdb"), (*MANAGE, "--keepdb")],
+        [(*PYTEST, "-n", "2")],
+        [(*PYTEST, "--reuse-db"), (*PYTEST, "--reuse-db")],
+        [(*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db"), (*MANAGE, "--keepdb", "--parallel", "2")],
+    ],
+    ids=lambda commands: " then ".join(" ".join(command[2:]) for command in commands),
+)
+def test_the_suite_passes_in_every_mode_and_again_on_what_the_first_run_kept(
+    bake: Baker,
+    environment: Environments,
+    variant: Variant,
+    commands: list[tuple[str, ...]],
+    request: pytest.FixtureRequest,
+    database_names: Iterator[str],
+) -> None:
+    project = bake(**variant)
+    tools = environment(variant["django_version"])
+    url = server_for(project, variant, request, database_names)
+    assert len({passed(project.run(tools, *command, env=url)) for command in commands}) == 1

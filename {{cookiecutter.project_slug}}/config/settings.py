@@ -1,0 +1,178 @@
+"""Settings of the project. What differs from one machine to another comes from the environment: see `.env.example`."""
+
+from typing import Any
+
+from databases import connections
+# % if cookiecutter.__postgresql
+from databases.embedded_postgres import url as embedded_postgres_url
+# % endif
+
+from .env import BASE_DIR, env
+
+SITE_NAME = {{ cookiecutter.project_name | python_string }}
+
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[".localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+
+INSTALLED_APPS = [
+    "databases",
+    "notes",
+    # % if cookiecutter.__mirror
+    "accounts",
+    "materials",
+    # % endif
+    # % if cookiecutter.__tenants
+    "projects",
+    # % endif
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    # % if cookiecutter.__tenants
+    "databases.tenants.middleware.TenantMiddleware",
+    # % endif
+    # % if cookiecutter.__replica
+    "databases.replica.middleware.ReplicaMiddleware",
+    # % endif
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# Databases. The routers are asked in this order; each answers for its own and the primary takes what is left.
+
+database_url = env.str("DATABASE_URL", default="")
+# % if cookiecutter.primary_database == "sqlite"
+DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL", connections.sqlite(BASE_DIR / "db.sqlite3"))}
+# % else
+# % if cookiecutter.__postgresql
+if DEBUG and not database_url:
+    database_url = embedded_postgres_url(BASE_DIR / ".postgres", "{{ cookiecutter.project_slug }}")
+# % endif
+DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL")}
+# % endif
+# % if cookiecutter.__mirror
+DATABASES["mirror"] = connections.read_only(
+    connections.from_url(
+        env.str("MIRROR_DATABASE_URL", default=""),
+        "MIRROR_DATABASE_URL",
+        connections.beside(DATABASES["default"], "demo_mirror") if DEBUG else None,
+    )
+)
+# % endif
+# % if cookiecutter.__replica
+replica_urls = env.list("REPLICA_DATABASE_URLS", default=[])
+for number, url in enumerate(replica_urls, start=1):
+    alias = "replica" if number == 1 else f"replica_{number}"
+    DATABASES[alias] = connections.from_url(url, "REPLICA_DATABASE_URLS")
+if DEBUG and not replica_urls:
+    # Development has no replica, but reads take the way they take in production.
+    DATABASES["replica"] = {**DATABASES["default"]}
+# % endif
+# % if cookiecutter.__tenants
+SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost" if DEBUG else "")
+TENANT_SERVERS = {
+    "default": connections.from_url(
+        env.str("TENANT_DATABASE_URL", default=""),
+        "TENANT_DATABASE_URL",
+        connections.beside(DATABASES["default"], "{name}") if DEBUG else None,
+    )
+}
+for pair in env.list("TENANT_SERVERS", default=[]):
+    server, _, url = pair.partition("=")
+    TENANT_SERVERS[server] = connections.from_url(url, "TENANT_SERVERS")
+for config in TENANT_SERVERS.values():
+    connections.require_name_placeholder(config)
+# % endif
+for config in DATABASES.values():
+    config.setdefault("CONN_MAX_AGE", 60)
+    config.setdefault("CONN_HEALTH_CHECKS", True)
+
+DATABASE_ROUTERS = [
+    # % if cookiecutter.__mirror
+    "databases.mirror.router.MirrorRouter",
+    # % endif
+    # % if cookiecutter.__tenants
+    "databases.tenants.router.TenantRouter",
+    # % endif
+    # % if cookiecutter.__replica
+    "databases.replica.router.ReplicaRouter",
+    # % endif
+    "databases.primary.PrimaryRouter",
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# % if cookiecutter.__registry
+# A write that an `atomic()` on another database only seems to cover fails here, while the code is written.
+DETECT_UNCOVERED_WRITES = DEBUG
+# % endif
+# % if cookiecutter.__replica
+REPLICA_PIN_SECONDS = 5
+REPLICA_RETRY_SECONDS = 10
+# % endif
+
+# Tests run with `config.settings_test`; this one says so to whoever starts them with the settings of production.
+TEST_RUNNER = "databases.testing.runner.RefusingRunner"
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+MEDIA_URL = "media/"
+MEDIA_ROOT = BASE_DIR / "media"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+# % if cookiecutter.__tenants
+
+# Everything that outlives a request says whose it is: sessions, cache entries, files, log lines.
+SESSION_ENGINE = "databases.tenants.sessions"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "KEY_FUNCTION": "databases.tenants.cache.make_key",
+    },
+}
+STORAGES = {
+    "default": {"BACKEND": "databases.tenants.storage.TenantFileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"tenant": {"()": "databases.tenants.logs.TenantFilter"}},
+    "formatters": {"tenant": {"format": "%(levelname)s %(name)s [%(tenant)s] %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["tenant"], "formatter": "tenant"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+# % endif

@@ -1,0 +1,42 @@
+"""The app that puts the pieces in place when Django starts. It asks no database anything."""
+
+from django.apps import AppConfig
+
+
+class DatabasesConfig(AppConfig):
+    name = "databases"
+    default_auto_field = "django.db.models.BigAutoField"
+    # % if cookiecutter.__registry or cookiecutter.__replica
+
+    def ready(self) -> None:
+        # % if cookiecutter.__external
+        from . import refusal
+        from .testing import mode
+
+        # First: the names must be remembered before any test machinery can replace them.
+        mode.remember_configured_names()
+        refusal.install()
+        # % endif
+        # % if cookiecutter.__tenants
+        from .tenants import handler
+
+        handler.install()
+        # % endif
+        # % if cookiecutter.__mirror
+        from .mirror import guard
+
+        guard.install()
+        # % endif
+        # % if cookiecutter.__replica
+        from .replica import pinning
+
+        pinning.install()
+        # % endif
+        # % if cookiecutter.__registry
+        from . import checks, external, uncovered
+
+        uncovered.install()
+        checks.install()
+        external.load()
+        # % endif
+    # % endif

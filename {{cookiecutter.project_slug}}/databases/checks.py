@@ -1,0 +1,46 @@
+"""System checks of the database layer. The registry's own, E001 to E003, stand in `external`: they stop every start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core import checks
+from django.db.models import Field, Model
+
+from .external import load
+
+
+def install() -> None:
+    """Register the checks of this module."""
+    checks.register(check_relations, checks.Tags.models)
+
+
+def check_relations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for each relation whose ends live in different databases: no engine can keep such a promise.
+
+    Source: Django documentation, Multiple databases, Cross-database relations.
+    """
+    return [error for model in apps.get_models() for error in _crossing_relations(model)]
+
+
+def _crossing_relations(model: type[Model]) -> Iterator[checks.Error]:
+    for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+        target = field.related_model
+        if isinstance(target, type) and issubclass(target, Model) and _role(model) != _role(target):
+            yield _crossing(model, field, target)
+
+
+def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:
+    return checks.Error(
+        f"{field} points from the {_role(model)} database to {target._meta.label} in the {_role(target)} database.",
+        hint=f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), "
+        "and look the other object up in its own database.",
+        obj=model,
+        id="databases.E004",
+    )
+
+
+def _role(model: type[Model]) -> str:
+    return load().models[model._meta.app_label, str(model._meta.model_name)]

@@ -1,0 +1,24 @@
+"""`manage.py create_tenant acme`: see `databases.tenants.lifecycle`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from databases.tenants.lifecycle import create_tenant
+
+
+class Command(BaseCommand):
+    help = "Register a tenant and make its database ready. Safe to run again: it carries on where it stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", help="lower case letters, digits and hyphens: its host name and its alias")
+        parser.add_argument("--server", default="default", help="name of the server, as in TENANT_SERVERS")
+        parser.add_argument("--database", default="", help="name of its database there (tenant_<slug> if not given)")
+
+    def handle(self, *, slug: str, server: str, database: str, **options: Any) -> None:
+        try:
+            tenant = create_tenant(slug, server=server, database=database)
+        except (ValueError, LookupError, DatabaseError) as error:
+            raise CommandError(f"{slug}: {error}") from error
+        self.stdout.write(f"{tenant.slug}: {tenant.status}, in the database {tenant.database} on {tenant.server}")

@@ -1,0 +1,48 @@
+"""`manage.py tenant_command acme loaddata demo`: runs a command as one tenant, or as each of them."""
+
+from argparse import REMAINDER
+from typing import Any
+
+from django.core.management import call_command, get_commands, load_command_class
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from databases.models import Tenant
+from databases.tenants import use_tenant
+from databases.tenants.fleet import choose, for_each
+
+
+class Command(BaseCommand):
+    help = "Run a management command with a tenant as the current one, on its database if it takes --database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--all", action="store_true", help="run it for every tenant instead of one")
+        parser.add_argument(
+            "words", nargs=REMAINDER, metavar="[slug] command", help="the tenant, the command, its words"
+        )
+
+    def handle(self, *, words: list[str], **options: Any) -> None:
+        slugs = [] if options["all"] else words[:1]
+        command = words if options["all"] else words[1:]
+        if not command:
+            raise CommandError("Name a tenant (or --all) and a command, such as: tenant_command acme loaddata demo")
+        try:
+            tenants = choose(slugs)
+        except LookupError as error:
+            raise CommandError(str(error)) from error
+        failed = for_each(tenants, lambda tenant: self.run_as(tenant, command), self.stdout.write)
+        if failed:
+            raise CommandError(f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}")
+
+    def run_as(self, tenant: Tenant, words: list[str]) -> None:
+        """Run a command line under a tenant. Raises what the command raises."""
+        name, *arguments = words
+        with use_tenant(tenant.slug):
+            call_command(name, *arguments, **self._database(name, tenant.alias), stdout=self.stdout)
+
+    def _database(self, name: str, alias: str) -> dict[str, str]:
+        app = get_commands().get(name)
+        if app is None:
+            raise CommandError(f"There is no command {name!r}: see `manage.py help`.")
+        command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
+        takes = {action.dest for action in command.create_parser("manage.py", name)._actions}
+        return {"database": alias} if "database" in takes else {}

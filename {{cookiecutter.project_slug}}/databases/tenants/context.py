@@ -1,0 +1,97 @@
+"""The current tenant: a context variable, so that threads and tasks cannot see one another's."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+ALIAS_PREFIX = "tenant_"
+SLUG = re.compile(r"[a-z][a-z0-9-]{0,40}")
+
+_current: ContextVar[str | None] = ContextVar("current_tenant", default=None)
+
+
+class NoTenantError(LookupError):
+    """A query needs a tenant, and none is current."""
+
+
+class UnknownTenantError(LookupError):
+    """A tenant is not in the registry."""
+
+
+class CrossTenantError(RuntimeError):
+    """Something that belongs to one tenant was used under another, or under none."""
+
+
+def current_tenant() -> str:
+    """Return the slug of the current tenant. Raises `NoTenantError` where there is none."""
+    slug = _current.get()
+    if slug is None:
+        raise NoTenantError(
+            "No tenant is current: wrap the code in `with use_tenant(slug):`. "
+            "Threads of your own start without one; copy the context or enter it there."
+        )
+    return slug
+
+
+def tenant_or_none() -> str | None:
+    """Return the slug of the current tenant, or `None`."""
+    return _current.get()
+
+
+def alias_of(slug: str) -> str:
+    """Return the database alias of a tenant. Raises `ValueError` for what cannot be a slug."""
+    if not SLUG.fullmatch(slug):
+        raise ValueError(
+            f"{slug!r} cannot be a tenant's slug: use a lower case letter, then at most 40 of a-z, 0-9 and hyphens."
+        )
+    return f"{ALIAS_PREFIX}{slug}"
+
+
+class use_tenant:
+    """Make a tenant the current one: `with use_tenant("acme"):`, or as a decorator, in sync and async code alike.
+
+    Argument: the tenant's slug. Raises `ValueError` for what cannot be a slug; whether the tenant exists shows with
+    the first query, because entering the block asks no database.
+    """
+
+    def __init__(self, slug: str) -> None:
+        alias_of(slug)
+        self.slug = slug
+        self._token: Token[str | None] | None = None
+
+    def __enter__(self) -> str:
+        if self._token is not None:
+            raise RuntimeError("This use_tenant() is already in use: make a new one for every `with`.")
+        self._token = _current.set(self.slug)
+        return self.slug
+
+    def __exit__(self, *exception: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+    def __call__(self, function: Function) -> Function:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            # Its body would run after the decorator had left the tenant again.
+            raise TypeError("use_tenant() cannot decorate a generator: put the `with` inside it.")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with use_tenant(self.slug):
+                    return await function(*args, **kwargs)
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with use_tenant(self.slug):
+                    return function(*args, **kwargs)
+
+        return cast(Function, wrapper)

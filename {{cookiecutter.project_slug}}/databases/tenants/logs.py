@@ -1,0 +1,13 @@
+"""Log records that know their tenant."""
+
+import logging
+
+from .context import tenant_or_none
+
+
+class TenantFilter(logging.Filter):
+    """Adds `record.tenant`: the slug of the current tenant, or `-`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.tenant = tenant_or_none() or "-"
+        return True

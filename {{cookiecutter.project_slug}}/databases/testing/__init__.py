@@ -1,0 +1,1 @@
+"""Test mode: the only package that knows of it."""

@@ -1,0 +1,46 @@
+"""Fails a write that a transaction only seems to cover: one on database A inside `atomic()` on database B alone.
+
+On in development and tests (`DETECT_UNCOVERED_WRITES`). It looks at statements, so `.using()` and raw cursors are seen
+too. Not seen: `get_or_create` and `update_or_create`, whose own inner transaction looks like one that you opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.transaction import TransactionManagementError
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE")
+
+
+def install() -> None:
+    """Watch every connection made from now on."""
+    connection_created.connect(_watch, dispatch_uid="databases.uncovered")
+
+
+def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if settings.DETECT_UNCOVERED_WRITES and _refuse_uncovered not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_refuse_uncovered)
+
+
+def _refuse_uncovered(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    connection = context["connection"]
+    if str(sql).lstrip().upper().startswith(WRITES) and not _opened_by_caller(connection):
+        for other in connections.all(initialized_only=True):
+            if other.alias != connection.alias and _opened_by_caller(other):
+                raise TransactionManagementError(
+                    f"A write to {connection.alias!r} inside atomic() on {other.alias!r} would survive its rollback. "
+                    f"Open the transaction with atomic_for(Model) or atomic(using={connection.alias!r})."
+                )
+    return execute(sql, params, many, context)
+
+
+def _opened_by_caller(connection: BaseDatabaseWrapper) -> bool:
+    # Django's own inner blocks have no savepoint, and those around a TestCase cover every database of the test.
+    blocks: list[Any] = connection.atomic_blocks
+    return any(block.savepoint and not block._from_testcase for block in blocks)
