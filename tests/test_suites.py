@@ -14,20 +14,19 @@ from tests.support.variants import Variant
 
 Environments = Callable[[str], Environment]
 
-PYTEST = ("python", "-m", "pytest", "-p", "no:cacheprovider")
+PYTEST = ("python", "-m", "pytest")
 MANAGE = ("python", "manage.py", "test")
 
 
 def passed(output: str) -> int:
     """Return how many tests passed; fails for none, and for a test that did anything but pass."""
     if ran := re.search(r"^Ran (\d+) tests? in", output, re.MULTILINE):
-        assert output.rstrip().endswith(("\nOK", "...")) or "\nOK\n" in output, output
-        assert "skipped=" not in output, output
+        assert "\nOK\n" in output, output
     else:
         ran = re.search(r"(\d+) passed", output)
         last = output.rstrip().rpartition("\n")[2]
         assert not re.search(r"\d+ (failed|error|skipped|xfailed|xpassed|deselected)", last), output
-    assert ran, output
+    assert ran is not None, output
     assert int(ran[1]) > 0, output
     return int(ran[1])
 
@@ -75,7 +74,9 @@ def test_manage_py_test_runs_as_many_tests_as_pytest(bake: Baker, environment: E
         [(*PYTEST, "--reuse-db"), (*PYTEST, "--reuse-db")],
         [(*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db"), (*MANAGE, "--keepdb", "--parallel", "2")],
     ],
-    ids=lambda commands: " then ".join(" ".join(command[2:]) for command in commands),
+    ids=lambda commands: " then ".join(
+        " ".join(command[1:]).removeprefix("-m ").removeprefix("manage.py ") for command in commands
+    ),
 )
 def test_the_suite_passes_in_every_mode_and_again_on_what_the_first_run_kept(
     bake: Baker,

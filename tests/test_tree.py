@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from tests.support.variants import Variant
 TEMPLATE_SYNTAX = re.compile(r"\{\{|\{%|\{#|^\s*# %", re.MULTILINE)
 # Their braces are somebody else's: Django's in pages, GitHub's (`${{`) in workflows.
 OTHER_BRACES = {".html": r"\{\{|\{%|\{#", ".yml": r"\$\{\{"}
-PARSERS = {
+PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
     ".json": json.loads,

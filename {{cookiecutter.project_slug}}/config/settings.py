@@ -59,6 +59,11 @@ DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL", conne
 if DEBUG and not database_url:
     database_url = embedded_postgres_url(BASE_DIR / ".postgres", "{{ cookiecutter.project_slug }}")
 # % endif
+# % if cookiecutter.__mysql
+if DEBUG and not database_url:
+    # The server that compose.yaml starts.
+    database_url = "mysql://root:development@127.0.0.1:3306/{{ cookiecutter.project_slug }}"
+# % endif
 DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL")}
 # % endif
 # % if cookiecutter.__mirror
@@ -80,7 +85,7 @@ if DEBUG and not replica_urls:
     DATABASES["replica"] = {**DATABASES["default"]}
 # % endif
 # % if cookiecutter.__tenants
-SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost" if DEBUG else "")
+SITE_DOMAIN = env.str("SITE_DOMAIN", **({"default": "localhost"} if DEBUG else {}))
 TENANT_SERVERS = {
     "default": connections.from_url(
         env.str("TENANT_DATABASE_URL", default=""),

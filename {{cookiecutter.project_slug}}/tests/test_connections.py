@@ -1,0 +1,55 @@
+"""URLs become database settings, or one sentence that names the variable and holds no password."""
+
+from django.core.exceptions import ImproperlyConfigured
+from django.test import SimpleTestCase
+
+from databases.connections import beside, from_url
+
+
+class FromUrlTests(SimpleTestCase):
+    def refused(self, url: str) -> str:
+        with self.assertRaises(ImproperlyConfigured) as caught:
+            from_url(url, "SOME_DATABASE_URL")
+        return str(caught.exception)
+
+    def test_a_url_becomes_a_complete_entry(self):
+        entry = from_url("postgresql://ann:p%40ss%2Fword@db.example.com:5433/shop", "SOME_DATABASE_URL")
+        self.assertEqual(entry["ENGINE"], "django.db.backends.postgresql")
+        self.assertEqual((entry["HOST"], entry["PORT"], entry["NAME"]), ("db.example.com", 5433, "shop"))
+        self.assertEqual((entry["USER"], entry["PASSWORD"]), ("ann", "p@ss/word"))
+
+    def test_a_sqlite_path_keeps_spaces_and_plus_signs(self):
+        entry = from_url("sqlite:////srv/my%20data/a%2Bb.sqlite3", "SOME_DATABASE_URL")
+        self.assertEqual(entry["NAME"], "/srv/my data/a+b.sqlite3")
+
+    def test_a_missing_url_is_refused_unless_there_is_something_else(self):
+        self.assertIn("SOME_DATABASE_URL", self.refused(""))
+        self.assertEqual(from_url("", "SOME_DATABASE_URL", {"ENGINE": "x"}), {"ENGINE": "x"})
+
+    def test_no_message_holds_any_part_of_the_url(self):
+        for url in (
+            "oracle://ann:s3cret@host/db",
+            "postgresql://ann:s3cret@host:s3cret/db",
+            "postgresql://ann:s3c/ret@host/db",
+            "postgresql://ann:s3cret@host",
+            "s3cret",
+        ):
+            with self.subTest(url):
+                message = self.refused(url)
+                self.assertIn("SOME_DATABASE_URL must be a URL", message)
+                self.assertNotIn("s3c", message)
+
+    def test_a_database_in_memory_is_refused(self):
+        # Each thread would get an empty one of its own.
+        self.refused("sqlite://:memory:")
+
+
+class BesideTests(SimpleTestCase):
+    def test_another_database_on_the_same_server(self):
+        entry = {"ENGINE": "django.db.backends.postgresql", "HOST": "db", "NAME": "one"}
+        self.assertEqual(beside(entry, "two"), {**entry, "NAME": "two"})
+        self.assertEqual(entry["NAME"], "one")
+
+    def test_another_file_in_the_same_folder(self):
+        entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/one.sqlite3"}
+        self.assertEqual(beside(entry, "two")["NAME"], "/srv/two.sqlite3")
