@@ -11,7 +11,7 @@ PYTEST ?= --numprocesses auto
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
 
-test: .venv/test.stamp lint
+test: .venv/bake.stamp .venv/test.stamp lint
 	.venv/bin/python -m pytest $(PYTEST)
 
 lint: .venv/test.stamp

@@ -39,7 +39,7 @@ MIDDLEWARE = [
     "databases.tenants.middleware.TenantMiddleware",
     # % endif
     # % if cookiecutter.__replica
-    "databases.replica.middleware.ReplicaMiddleware",
+    "databases.replica.middleware.replica_middleware",
     # % endif
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -85,7 +85,7 @@ if DEBUG and not replica_urls:
     DATABASES["replica"] = {**DATABASES["default"]}
 # % endif
 # % if cookiecutter.__tenants
-SITE_DOMAIN = env.str("SITE_DOMAIN", **({"default": "localhost"} if DEBUG else {}))
+SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost") if DEBUG else env.str("SITE_DOMAIN")
 TENANT_SERVERS = {
     "default": connections.from_url(
         env.str("TENANT_DATABASE_URL", default=""),
@@ -99,9 +99,6 @@ for pair in env.list("TENANT_SERVERS", default=[]):
 for config in TENANT_SERVERS.values():
     connections.require_name_placeholder(config)
 # % endif
-for config in DATABASES.values():
-    config.setdefault("CONN_MAX_AGE", 60)
-    config.setdefault("CONN_HEALTH_CHECKS", True)
 
 DATABASE_ROUTERS = [
     # % if cookiecutter.__mirror
@@ -179,5 +176,7 @@ LOGGING = {
     "formatters": {"tenant": {"format": "%(levelname)s %(name)s [%(tenant)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["tenant"], "formatter": "tenant"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Named without a handler, so that Django's own does not write each line a second time.
+    "loggers": {"django": {"level": "INFO"}},
 }
 # % endif

@@ -9,7 +9,7 @@ from django.apps import AppConfig, apps
 from django.core import checks
 from django.db.models import Field, Model
 
-from .external import load
+from .roles import role_of_model
 
 
 def install() -> None:
@@ -22,25 +22,23 @@ def check_relations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
     Source: Django documentation, Multiple databases, Cross-database relations.
     """
-    return [error for model in apps.get_models() for error in _crossing_relations(model)]
+    return [error for model in apps.get_models() for error in crossing_relations(model)]
 
 
-def _crossing_relations(model: type[Model]) -> Iterator[checks.Error]:
+def crossing_relations(model: type[Model]) -> Iterator[checks.Error]:
+    """Yield the errors of one model."""
     for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
         target = field.related_model
-        if isinstance(target, type) and issubclass(target, Model) and _role(model) != _role(target):
+        if isinstance(target, type) and issubclass(target, Model) and role_of_model(model) != role_of_model(target):
             yield _crossing(model, field, target)
 
 
 def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:
+    here, there = role_of_model(model), role_of_model(target)
     return checks.Error(
-        f"{field} points from the {_role(model)} database to {target._meta.label} in the {_role(target)} database.",
+        f"{field} points from the {here} database to {target._meta.label} in the {there} database.",
         hint=f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), "
         "and look the other object up in its own database.",
         obj=model,
         id="databases.E004",
     )
-
-
-def _role(model: type[Model]) -> str:
-    return load().models[model._meta.app_label, str(model._meta.model_name)]

@@ -15,6 +15,8 @@ ENGINES = {
     "postgres": "django.db.backends.postgresql",
     "mysql": "django.db.backends.mysql",
 }
+#: Connecting costs more than most queries; a connection that the server dropped is noticed before it is used again.
+KEEP_OPEN = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
 def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -39,12 +41,12 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         raise ImproperlyConfigured(f"{expected}, with special characters percent-encoded.") from None
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(f"{expected}; the name of the database is missing.")
-    return config
+    return {**KEEP_OPEN, **config}
 
 
 def sqlite(path: Path) -> dict[str, Any]:
     """Return the entry for a SQLite file."""
-    return {"ENGINE": SQLITE, "NAME": str(path)}
+    return {**KEEP_OPEN, "ENGINE": SQLITE, "NAME": str(path)}
 
 
 def beside(config: dict[str, Any], name: str) -> dict[str, Any]:

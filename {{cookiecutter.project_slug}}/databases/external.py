@@ -23,7 +23,7 @@ from django.db import router
 from django.db.models import Model
 
 from .roles import PRIMARY, role_of_model
-from .stray_models import model_names, stray_classes
+from .stray_models import stray_classes
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,19 @@ def problems() -> list[Error]:
 
 def _roles_of_app(config: AppConfig) -> frozenset[str]:
     declared: frozenset[str] | None = getattr(config, "database_roles", None)
-    return declared or frozenset({role_of_model(model) for model in config.get_models()} or {PRIMARY})
+    if declared is not None:
+        return declared
+    return frozenset({role_of_model(model) for model in config.get_models()} or {PRIMARY})
 
 
 def _unserved_roles() -> Iterator[Error]:
     served = {each.role for each in router.routers}
-    for model in apps.get_models():
-        if role_of_model(model) not in served:
+    # One error for each role, with a model as its example.
+    examples = {role_of_model(model): model for model in reversed(apps.get_models())}
+    for role, model in examples.items():
+        if role not in served:
             yield Error(
-                f"{_file_of(model)}: class {model.__name__} is {role_of_model(model)!r}, a role that no router serves.",
+                f"{_file_of(model)}: class {model.__name__} is {role!r}, a role that no router serves.",
                 hint="Add the router of that role to DATABASE_ROUTERS, or give the model another base class.",
                 obj=model,
                 id="databases.E001",
@@ -102,15 +106,16 @@ def _mixed_apps() -> Iterator[Error]:
 
 def _stray_models() -> Iterator[Error]:
     imported = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    known = model_names()
-    for config in _project_apps():
-        for path, complaint in stray_classes(Path(config.path), imported, known):
-            yield Error(
-                f"{path.relative_to(settings.BASE_DIR)}: {complaint}",
-                hint=f"Import it in the models module of the app {config.label!r}: no table is made for it otherwise.",
-                obj=config,
-                id="databases.E003",
-            )
+    configs = {config.name: config for config in _project_apps()}
+    folders = {name: Path(config.path) for name, config in configs.items()}
+    for name, path, complaint in stray_classes(folders, imported):
+        label = configs[name].label
+        yield Error(
+            f"{_shortened(path)}: {complaint}",
+            hint=f"Import it in the models module of the app {label!r}: no table is made for it otherwise.",
+            obj=configs[name],
+            id="databases.E003",
+        )
 
 
 def _import_models_packages() -> None:
@@ -122,12 +127,16 @@ def _import_models_packages() -> None:
 
 def _project_apps() -> Iterator[AppConfig]:
     for config in apps.get_app_configs():
-        path = Path(config.path)
+        # Resolved, as BASE_DIR is: the project may have been started through a symbolic link.
+        path = Path(config.path).resolve()
         if path.is_relative_to(settings.BASE_DIR) and "site-packages" not in path.parts:
             yield config
 
 
 def _file_of(model: type[Model]) -> str:
-    file = sys.modules[model.__module__].__file__ or model.__module__
-    path = Path(file)
+    return _shortened(Path(sys.modules[model.__module__].__file__ or model.__module__))
+
+
+def _shortened(path: Path) -> str:
+    path = path.resolve()
     return str(path.relative_to(settings.BASE_DIR) if path.is_relative_to(settings.BASE_DIR) else path)

@@ -16,7 +16,8 @@ class SeedsConfig(AppConfig):
     def ready(self) -> None:
         for role in roles():
             # Django sends this signal for apps with models only; one of the seeded apps speaks for all of its role.
-            post_migrate.connect(keep_or_restore, sender=apps.get_app_config(seeded_apps(role)[0]))
+            for label in seeded_apps(role)[:1]:
+                post_migrate.connect(keep_or_restore, sender=apps.get_app_config(label))
 
 
 def keep_or_restore(sender: AppConfig, using: str, **kwargs: Any) -> None:

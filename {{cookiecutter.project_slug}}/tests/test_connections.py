@@ -1,5 +1,7 @@
 """URLs become database settings, or one sentence that names the variable and holds no password."""
 
+import traceback
+
 from django.core.exceptions import ImproperlyConfigured
 from django.test import SimpleTestCase
 
@@ -10,7 +12,8 @@ class FromUrlTests(SimpleTestCase):
     def refused(self, url: str) -> str:
         with self.assertRaises(ImproperlyConfigured) as caught:
             from_url(url, "SOME_DATABASE_URL")
-        return str(caught.exception)
+        # With what it was raised from: a traceback shows that as well.
+        return "".join(traceback.format_exception(caught.exception))
 
     def test_a_url_becomes_a_complete_entry(self):
         entry = from_url("postgresql://ann:p%40ss%2Fword@db.example.com:5433/shop", "SOME_DATABASE_URL")

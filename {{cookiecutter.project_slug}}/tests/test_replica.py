@@ -8,10 +8,11 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, connections, router, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory, TestCase, TransactionTestCase, override_settings
+from django.test import TestCase, TransactionTestCase, override_settings
+from django.urls import path
 
 from databases.replica import health, use_primary, use_replica
-from databases.replica.middleware import COOKIE, ReplicaMiddleware
+from databases.replica.middleware import COOKIE
 from databases.replica.pinning import reading_from
 from notes.models import Note
 
@@ -142,53 +143,59 @@ class HealthTests(TransactionTestCase):
             self.assertEqual(reads_from(), "default")
 
 
+def reading(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(reads_from())
+
+
+def writing(request: HttpRequest) -> HttpResponse:
+    Note.objects.create(text="mine")
+    return HttpResponse(reads_from())
+
+
+urlpatterns = [path("reading/", reading), path("writing/", writing)]
+
+
+@override_settings(ROOT_URLCONF=__name__)
 class RequestTests(TransactionTestCase):
     databases = {"default", "replica"}
 
     def setUp(self):
         health._retry_at.clear()
 
-    def respond(self, view, cookies=None) -> HttpResponse:
-        request = RequestFactory().get("/")
-        request.COOKIES.update(cookies or {})
-        return ReplicaMiddleware(view)(request)
-
-    def reading(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse(reads_from())
-
-    def writing(self, request: HttpRequest) -> HttpResponse:
-        Note.objects.create(text="mine")
-        return HttpResponse(reads_from())
-
     def test_a_request_reads_from_a_replica(self):
-        response = self.respond(self.reading)
+        response = self.client.get("/reading/")
         self.assertEqual(response.content, b"replica")
         self.assertNotIn(COOKIE, response.cookies)
 
     def test_the_request_after_a_write_reads_from_the_primary(self):
-        written = self.respond(self.writing)
-        self.assertEqual(written.content, b"default")
-        cookies = {COOKIE: written.cookies[COOKIE].value}
-        self.assertEqual(self.respond(self.reading, cookies).content, b"default")
+        self.assertEqual(self.client.get("/writing/").content, b"default")
+        self.assertEqual(self.client.get("/reading/").content, b"default")
+
+    def test_another_visitor_is_not_kept_on_the_primary(self):
+        self.client.get("/writing/")
+        self.assertEqual(self.client_class().get("/reading/").content, b"replica")
+
+    def test_the_pin_ends(self):
+        self.client.get("/writing/")
         with override_settings(REPLICA_PIN_SECONDS=-1):
-            self.assertEqual(self.respond(self.reading, cookies).content, b"replica")
+            self.assertEqual(self.client.get("/reading/").content, b"replica")
 
     def test_a_client_cannot_pin_itself(self):
-        self.assertEqual(self.respond(self.reading, {COOKIE: "1"}).content, b"replica")
+        self.client.cookies[COOKIE] = "1"
+        self.assertEqual(self.client.get("/reading/").content, b"replica")
 
     def test_nothing_of_a_request_is_left_behind(self):
-        self.respond(self.writing)
+        self.client.get("/writing/")
         self.assertEqual(reads_from(), "default")
         with use_replica():
             self.assertEqual(reads_from(), "replica")
 
     def test_async_requests_are_routed_alike(self):
-        async def view(request: HttpRequest) -> HttpResponse:
-            return HttpResponse(reads_from())
-
         # Not asyncio.run: its threads would leave connections behind that keep the test database from being dropped.
-        response = async_to_sync(ReplicaMiddleware(view))(RequestFactory().get("/"))
-        self.assertEqual(response.content, b"replica")
+        get = async_to_sync(self.async_client.get)
+        self.assertEqual(get("/reading/").content, b"replica")
+        self.assertEqual(get("/writing/").content, b"default")
+        self.assertEqual(get("/reading/").content, b"default")
 
 
 class TestCaseTests(TestCase):

@@ -6,6 +6,7 @@ may only SELECT; the README shows how to make one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -50,8 +51,8 @@ def _explain(execute: Callable[..., Any], sql: Any, params: Any, many: bool, con
         return execute(sql, params, many, context)
     except DatabaseError as error:
         if _is_refusal(error.__cause__):
-            # The first words only: the rest of a raw statement may hold what should not be in a log.
-            statement = " ".join(str(sql).split()[:3])
+            # The first words, up to the first bracket or quote: the rest may hold what should not be in a log.
+            statement = " ".join(re.split(r"[^\w\s.\"`]", str(sql))[0].split()[:3])
             raise MirrorWriteError(
                 f"The session on {MIRROR!r} is read-only and refused: {statement} … "
                 "That database belongs to another application; write it there."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
 
 from .health import pick
 from .pinning import Scope, reading_from
@@ -17,30 +18,22 @@ from .pinning import Scope, reading_from
 COOKIE = "read_primary"
 
 
-class ReplicaMiddleware:
-    """Chooses one replica per request. Stands before whatever reads or writes the database.
+@sync_and_async_middleware
+def replica_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Choose one replica per request. Stands before whatever reads or writes the database."""
+    if iscoroutinefunction(get_response):
 
-    The pin is a signed cookie: a client can neither make one nor keep one for longer than `REPLICA_PIN_SECONDS`.
-    """
+        async def respond_async(request: HttpRequest) -> HttpResponseBase:
+            with reading_from(await sync_to_async(choose)(request)) as scope:
+                return pin(await get_response(request), scope)
 
-    sync_capable = True
-    async_capable = True
+        return respond_async
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self.is_async:
-            return self._respond_async(request)
+    def respond(request: HttpRequest) -> HttpResponseBase:
         with reading_from(choose(request)) as scope:
-            return pin(self.get_response(request), scope)
+            return pin(get_response(request), scope)
 
-    async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        with reading_from(await sync_to_async(choose)(request)) as scope:
-            return pin(await self.get_response(request), scope)
+    return respond
 
 
 def choose(request: HttpRequest) -> str:
@@ -50,7 +43,10 @@ def choose(request: HttpRequest) -> str:
 
 
 def pin(response: HttpResponseBase, scope: Scope) -> HttpResponseBase:
-    """Return the response, with the pin where the request has written: its next read may reach a replica too early."""
+    """Return the response, with a pin where the request has written: its next read may reach a replica too early.
+
+    The pin is a signed cookie: a client can neither make one nor keep one for longer than `REPLICA_PIN_SECONDS`.
+    """
     if scope.wrote:
         response.set_signed_cookie(
             COOKIE,

@@ -15,7 +15,7 @@ ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
 
 
 class ReplicaRouter:
-    """Stands just before the primary's router and shares its models.
+    """Stands just before the primary's router and shares its models: writes and migrations are that one's.
 
     Reads stay on the primary inside a transaction there (which also lets `TestCase` see its own rows), after a write
     in the same request, and for objects that were loaded from the primary.
@@ -35,15 +35,8 @@ class ReplicaRouter:
             return None
         return None if connections[DEFAULT_DB_ALIAS].in_atomic_block else alias
 
-    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
-        return None
-
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
         # The same rows, whichever copy they came from.
         databases = {obj1._state.db, obj2._state.db}
         ours = all(alias == DEFAULT_DB_ALIAS or is_replica(str(alias)) for alias in databases)
         return True if ours and len(databases) > 1 else None
-
-    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        # Replication brings the tables.
-        return False if self.serves(db) else None

@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -14,7 +14,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ALIAS_PREFIX = "tenant_"
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
-_current: ContextVar[str | None] = ContextVar("current_tenant", default=None)
+#: The blocks that are open now, outermost first; the last one's tenant is the current one.
+_open: ContextVar[tuple[use_tenant, ...]] = ContextVar("open_tenant_blocks", default=())
 
 
 class NoTenantError(LookupError):
@@ -31,7 +32,7 @@ class CrossTenantError(RuntimeError):
 
 def current_tenant() -> str:
     """Return the slug of the current tenant. Raises `NoTenantError` where there is none."""
-    slug = _current.get()
+    slug = tenant_or_none()
     if slug is None:
         raise NoTenantError(
             "No tenant is current: wrap the code in `with use_tenant(slug):`. "
@@ -42,7 +43,8 @@ def current_tenant() -> str:
 
 def tenant_or_none() -> str | None:
     """Return the slug of the current tenant, or `None`."""
-    return _current.get()
+    blocks = _open.get()
+    return blocks[-1].slug if blocks else None
 
 
 def alias_of(slug: str) -> str:
@@ -64,18 +66,24 @@ class use_tenant:
     def __init__(self, slug: str) -> None:
         alias_of(slug)
         self.slug = slug
-        self._token: Token[str | None] | None = None
 
     def __enter__(self) -> str:
-        if self._token is not None:
+        if self in _open.get():
             raise RuntimeError("This use_tenant() is already in use: make a new one for every `with`.")
-        self._token = _current.set(self.slug)
+        _open.set((*_open.get(), self))
         return self.slug
 
     def __exit__(self, *exception: object) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
+        blocks = _open.get()
+        if self not in blocks:
+            # A generator was abandoned inside this block, which has been closed from outside since.
+            return
+        _open.set(blocks[: blocks.index(self)])
+        if blocks[-1] is not self and exception[0] is None:
+            raise RuntimeError(
+                f"use_tenant({blocks[-1].slug!r}) was entered inside use_tenant({self.slug!r}) and not left in time: "
+                "do not yield inside it."
+            )
 
     def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -15,6 +15,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler, load_backend
 
+from . import checks
 from .context import ALIAS_PREFIX
 from .registry import find, slug_of
 
@@ -61,10 +62,11 @@ class TenantConnectionHandler(ConnectionHandler):
 
 
 def install() -> None:
-    """Turn Django's `connections` into this handler."""
+    """Turn Django's `connections` into this handler, and register the checks of tenants."""
     # Its class is changed, not the object replaced: every module of Django has imported the object by name.
     connections.__class__ = TenantConnectionHandler
     request_finished.connect(trim_connections, dispatch_uid="databases.tenants.handler")
+    checks.install()
 
 
 def trim_connections(**kwargs: Any) -> None:

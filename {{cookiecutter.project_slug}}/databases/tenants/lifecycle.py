@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 from django.conf import settings
 
@@ -13,7 +13,7 @@ from .context import alias_of
 # % if cookiecutter.__managed_tenants
 from .provision import make_ready
 # % endif
-from .registry import DATABASE, Tenant
+from .registry import Tenant, check_database_name
 
 
 def create_tenant(slug: str, *, server: str = "default", database: str = "") -> Tenant:
@@ -26,13 +26,14 @@ def create_tenant(slug: str, *, server: str = "default", database: str = "") -> 
     """
     alias = alias_of(slug)
     database = database or alias
-    if not re.fullmatch(DATABASE, database):
-        raise ValueError(f"{database!r} cannot be a database's name here: use at most 63 letters, digits and _ . -")
+    check_database_name(database)
     if server not in settings.TENANT_SERVERS:
         raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
-    owner = Tenant.objects.filter(server=server, database=database).exclude(slug=slug).first()
+    # Some servers and file systems do not tell upper case from lower case.
+    owner = Tenant.objects.filter(server=server, database__iexact=database).exclude(slug=slug).first()
     if owner is not None:
         raise ValueError(f"The database {database!r} on {server!r} belongs to the tenant {owner.slug!r} already.")
+    _refuse_declared_database(Tenant(slug=slug, server=server, database=database))
     tenant, _ = Tenant.objects.get_or_create(slug=slug, defaults={"server": server, "database": database})
     if (tenant.server, tenant.database) != (server, database):
         raise ValueError(
@@ -44,3 +45,17 @@ def create_tenant(slug: str, *, server: str = "default", database: str = "") -> 
         tenant.status = Tenant.Status.ACTIVE
         tenant.save(update_fields=["status"])
     return tenant
+
+
+def _refuse_declared_database(tenant: Tenant) -> None:
+    """Raise `ValueError` where the tenant would share a database that the settings declare, such as the primary's."""
+    place = _place(tenant.connection_settings())
+    for alias, config in settings.DATABASES.items():
+        if alias != tenant.alias and _place(config) == place:
+            raise ValueError(
+                f"The database {tenant.database!r} on {tenant.server!r} is that of {alias!r}: name another."
+            )
+
+
+def _place(config: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(config.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.views.defaults import page_not_found
@@ -88,7 +88,8 @@ def unavailable() -> HttpResponse:
 
 def keep_tenant(response: HttpResponseBase, slug: str) -> HttpResponseBase:
     """Return the response, made to produce its streamed parts under its tenant: the middleware has left it by then."""
-    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+    # An open file is sent as it is, by servers that can; all else may query while it is sent.
+    if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
         content: Any = response.streaming_content
         response.streaming_content = _parts_async(content, slug) if response.is_async else _parts(content, slug)
     return response

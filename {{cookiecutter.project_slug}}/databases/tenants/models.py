@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -13,25 +14,35 @@ from .context import CrossTenantError, alias_of, current_tenant, tenant_or_none
 class OfOneTenant:
     """Refuses to evaluate a queryset under another tenant than the one it was built under.
 
-    Django chooses the database when a queryset is evaluated, so it would silently answer from the other one.
+    Django chooses the database when a queryset is evaluated, so it would silently answer from the other one. A queryset
+    that names its database, with `using()`, is not held up.
     """
 
+    _db: str | None
     _tenant: str | None
-    _hints: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # First: a raw queryset asks for its database while it is made.
         self._tenant = tenant_or_none()
+        super().__init__(*args, **kwargs)
 
     @property
     def db(self) -> str:
-        if self._tenant is not None and self._tenant != tenant_or_none():
+        if self._db is None:
+            self._refuse_other_tenant()
+            if self._tenant != tenant_or_none():
+                raise CrossTenantError(
+                    "A queryset built outside of any tenant would keep the rows of the first one that evaluates it: "
+                    "evaluate a copy, made inside the tenant with all()."
+                )
+        return str(super().db)  # type: ignore[misc]
+
+    def _refuse_other_tenant(self) -> None:
+        if self._tenant not in (None, tenant_or_none()):
             raise CrossTenantError(
                 f"A queryset built under the tenant {self._tenant!r} was evaluated under {tenant_or_none()!r}: "
                 "evaluate it, with list() for instance, before you leave its tenant."
             )
-        check_instance(self._hints)
-        return str(super().db)  # type: ignore[misc]
 
 
 def check_instance(hints: dict[str, Any]) -> None:
@@ -62,8 +73,28 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
         clone._tenant = self._tenant or tenant_or_none()
         return clone
 
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        # A queryset inside another one's filter() is evaluated with that one, and is not asked for its database.
+        self._refuse_other_tenant()
+        return super().resolve_expression(*args, **kwargs)
+
+    resolve_expression.queryset_only = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+        return super().bulk_create(self._own(objs), *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+        return super().bulk_update(self._own(objs), *args, **kwargs)
+
+    def _own(self, objs: Iterable[Any]) -> list[Any]:
+        # Django writes these by their keys and asks no router about the objects.
+        objs = list(objs)
+        for each in objs if self._db is None else []:
+            check_instance({"instance": each})
+        return objs
+
     def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: Any = None) -> Any:
-        using = using or self._db  # type: ignore[attr-defined]
+        using = using or self._db
         return TenantRawQuerySet(raw_query, self.model, params=params, translations=translations, using=using)
 
 
@@ -82,5 +113,9 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
-        # Related objects, refresh_from_db and deferred fields go through the base manager: it must refuse as well.
-        base_manager_name = "objects"
+
+    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
+        # Django tells routers which object it is for, but not where it is given a queryset.
+        if using is None:
+            check_instance({"instance": self})
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -46,8 +47,10 @@ class Tenant(models.Model):
     def connection_settings(self) -> dict[str, Any]:
         """Return the complete settings of the tenant's connection.
 
-        Raises `LookupError` where the tenant's server is not in the environment.
+        Raises `LookupError` where the tenant's server is not in the environment, and `ValueError` for what cannot be a
+        database's name: rows may have been written without being validated.
         """
+        check_database_name(self.database)
         if self.server not in settings.TENANT_SERVERS:
             raise LookupError(f"The server {self.server!r} of tenant {self.slug!r} is not in TENANT_SERVERS: add it.")
         server = settings.TENANT_SERVERS[self.server]
@@ -62,6 +65,12 @@ class Tenant(models.Model):
         # Django fills in its defaults here; a partial entry makes every view of the process raise KeyError.
         filled: dict[str, Any] = connections.configure_settings({"default": {}, self.alias: config})[self.alias]
         return filled
+
+
+def check_database_name(name: str) -> None:
+    """Raise `ValueError` for what cannot be the name of a tenant's database."""
+    if not re.fullmatch(DATABASE, name):
+        raise ValueError(f"{name!r} cannot be a database's name here: use at most 63 letters, digits and _ . -")
 
 
 def find(slug: str) -> Tenant:

@@ -1,6 +1,6 @@
 """The `TEST_RUNNER` of the project's own settings: it refuses, because those settings hold production's databases."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import CommandError
 
@@ -14,7 +14,4 @@ class RefusingRunner:
     """Stands where Django expects a test runner. Raises `CommandError` before a database is touched."""
 
     def __init__(self, **options: Any) -> None:
-        raise CommandError(HOW)
-
-    def run_tests(self, test_labels: list[str]) -> NoReturn:
         raise CommandError(HOW)

@@ -48,15 +48,18 @@ def _insert(model: type[Model], records: list[dict[str, Any]], alias: str) -> No
     objects: list[Model] = []
     links: list[tuple[Any, Any, list[Any]]] = []
     for record in records:
+        if "pk" not in record:
+            raise ValueError(f"{record['model']} has no pk; dump seeds without --natural-primary.")
         values: dict[str, Any] = {model._meta.pk.attname: model._meta.pk.to_python(record["pk"])}
         for name, value in record["fields"].items():
             field: Any = model._meta.get_field(name)
-            if isinstance(field, ManyToManyField):
-                links.append((field, record["pk"], value))
-                continue
-            if field.remote_field and isinstance(value, list):
+            many = isinstance(field, ManyToManyField)
+            if field.remote_field and any(isinstance(key, list) for key in (value if many else [value])):
                 raise ValueError(f"{record['model']}.{name} is a natural key; dump seeds without --natural-foreign.")
-            values[field.attname] = field.to_python(value)
+            if many:
+                links.append((field, record["pk"], value))
+            else:
+                values[field.attname] = field.to_python(value)
         objects.append(model(**values))
     if model._meta.parents:
         for instance in objects:

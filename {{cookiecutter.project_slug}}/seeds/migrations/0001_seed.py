@@ -19,7 +19,8 @@ def seed(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    # `__latest__` follows the seeded apps. When a fixture is to stay as it is although the models change, name the
-    # migration it was made for instead, such as ("accounts", "0001_initial"); later migrations then carry its rows on.
+    # `__latest__` follows the seeded apps. When a fixture is to stay as it is although a model changes, name the
+    # migration that it was made for instead, such as ("accounts", "0001_initial"), and the one after it in
+    # `run_before = [("accounts", "0002_later")]`; later migrations then carry its rows on.
     dependencies = [(label, "__latest__") for role in sorted(roles()) for label in seeded_apps(role)]
     operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

@@ -25,24 +25,25 @@ class Command(BaseCommand):
         command = words if options["all"] else words[1:]
         if not command:
             raise CommandError("Name a tenant (or --all) and a command, such as: tenant_command acme loaddata demo")
+        takes_database = self.takes_database(command[0])
         try:
             tenants = choose(slugs)
         except LookupError as error:
             raise CommandError(str(error)) from error
-        failed = for_each(tenants, lambda tenant: self.run_as(tenant, command), self.stdout.write)
+        failed = for_each(tenants, lambda tenant: self.run_as(tenant, command, takes_database), self.stdout.write)
         if failed:
             raise CommandError(f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}")
 
-    def run_as(self, tenant: Tenant, words: list[str]) -> None:
+    def run_as(self, tenant: Tenant, words: list[str], takes_database: bool) -> None:
         """Run a command line under a tenant. Raises what the command raises."""
-        name, *arguments = words
+        database = {"database": tenant.alias} if takes_database else {}
         with use_tenant(tenant.slug):
-            call_command(name, *arguments, **self._database(name, tenant.alias), stdout=self.stdout)
+            call_command(*words, **database, stdout=self.stdout)
 
-    def _database(self, name: str, alias: str) -> dict[str, str]:
+    def takes_database(self, name: str) -> bool:
+        """Return whether the command has an option `--database`. Raises `CommandError` for a command unheard of."""
         app = get_commands().get(name)
         if app is None:
             raise CommandError(f"There is no command {name!r}: see `manage.py help`.")
         command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
-        takes = {action.dest for action in command.create_parser("manage.py", name)._actions}
-        return {"database": alias} if "database" in takes else {}
+        return "database" in {action.dest for action in command.create_parser("manage.py", name)._actions}

@@ -1,0 +1,142 @@
+"""The registry of tenants: what may stand in it, and the connection settings that come of it."""
+
+from unittest import mock
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, transaction
+from django.test import SimpleTestCase, TestCase, override_settings
+
+from databases.models import Tenant
+from databases.tenants import UnknownTenantError
+from databases.tenants.lifecycle import create_tenant
+from databases.tenants.registry import find
+
+SERVERS = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": "eu.example.com",
+        "USER": "eu",
+        "PASSWORD": "hunter2",
+        "NAME": "{name}",
+        "ATOMIC_REQUESTS": True,
+        "OPTIONS": {"pool": True, "sslmode": "require"},
+    },
+    "archive": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/archive/{name}.sqlite3"},
+}
+
+
+@override_settings(TENANT_SERVERS=SERVERS)
+class ConnectionSettingsTests(SimpleTestCase):
+    def test_each_tenant_has_the_engine_host_and_user_of_its_own_server(self):
+        chell = Tenant(slug="chell", database="tenant_chell").connection_settings()
+        horza = Tenant(slug="horza", database="horza_1987", server="archive").connection_settings()
+        for key, ours, theirs in (
+            ("ENGINE", "django.db.backends.postgresql", "django.db.backends.sqlite3"),
+            ("NAME", "tenant_chell", "/srv/archive/horza_1987.sqlite3"),
+            ("HOST", "eu.example.com", ""),
+            ("USER", "eu", ""),
+            ("PASSWORD", "hunter2", ""),
+        ):
+            with self.subTest(key):
+                self.assertEqual((chell[key], horza[key]), (ours, theirs))
+
+    def test_they_are_complete_without_pool_and_without_atomic_requests(self):
+        config = Tenant(slug="chell", database="tenant_chell").connection_settings()
+        self.assertLessEqual(set(connections.settings["default"]) - {"DISABLE_SERVER_SIDE_CURSORS"}, set(config))
+        self.assertIs(config["ATOMIC_REQUESTS"], False)
+        self.assertEqual(config["OPTIONS"], {"sslmode": "require"})
+        self.assertIn("pool", settings.TENANT_SERVERS["default"]["OPTIONS"])
+
+    def test_a_server_that_is_not_in_the_environment_is_named(self):
+        with self.assertRaisesMessage(LookupError, "The server 'gone' of tenant 'chell' is not in TENANT_SERVERS"):
+            Tenant(slug="chell", database="x", server="gone").connection_settings()
+
+    def test_a_row_that_was_never_validated_leads_nowhere(self):
+        for tenant in (Tenant(slug="chell", database="../x"), Tenant(slug="../chell", database="x")):
+            self.assertRaises(ValueError, tenant.connection_settings)
+
+    def test_a_tenant_shows_no_secrets(self):
+        tenant = Tenant(slug="chell", database="tenant_chell")
+        self.assertNotIn("hunter2", f"{tenant} {tenant!r} {vars(tenant)}")
+
+
+@override_settings(TENANT_SERVERS=SERVERS)
+class RefusalTests(TestCase):
+    """Nothing here comes as far as asking a tenant's server."""
+
+    def refuse(self, message: str, slug: str = "chell", **options: str) -> None:
+        with self.assertRaisesMessage(ValueError, message) as refusal:
+            create_tenant(slug, **options)
+        self.assertNotIn("hunter2", str(refusal.exception))
+        self.assertFalse(Tenant.objects.filter(slug=slug, status="active").exists())
+
+    def test_what_cannot_be_a_slug(self):
+        for slug in (
+            "",
+            "Chell",
+            "x'; DROP TABLE y; --",
+            'x"',
+            "x\\",
+            "x\n",
+            "x\0",
+            "é",
+            "x.y",
+            "x/y",
+            "../x",
+            "x" * 42,
+        ):
+            with self.subTest(slug):
+                self.refuse("cannot be a tenant's slug", slug)
+
+    def test_what_cannot_be_the_name_of_a_database(self):
+        for name in (
+            "../x",
+            "/abs",
+            ".hidden",
+            "-x",
+            "x'y",
+            'x"y',
+            "x`y",
+            "x;y",
+            "x y",
+            "x\\y",
+            "x\0",
+            "x\n",
+            "é",
+            "{name}",
+            "x" * 64,
+        ):
+            with self.subTest(name):
+                self.refuse("cannot be a database's name", database=name)
+
+    def test_a_server_that_does_not_exist(self):
+        self.refuse("There is no server 'gone': name one of default, archive.", server="gone")
+
+    def test_a_database_that_another_tenant_has(self):
+        Tenant.objects.create(slug="horza", database="shared")
+        self.refuse("belongs to the tenant 'horza' already", database="shared")
+        self.refuse("belongs to the tenant 'horza' already", database="SHARED")
+        with self.assertRaises(IntegrityError), transaction.atomic():
+            Tenant.objects.create(slug="chell", database="shared")
+        Tenant.objects.create(slug="chell", database="shared", server="archive")
+
+    def test_another_database_for_a_tenant_that_exists(self):
+        Tenant.objects.create(slug="chell", database="tenant_chell")
+        self.refuse("an alias never comes to mean another database", database="other")
+        self.refuse("an alias never comes to mean another database", server="archive")
+
+    def test_the_database_of_another_alias(self):
+        other = {**SERVERS["archive"], "NAME": "/srv/archive/app.sqlite3"}
+        with mock.patch.dict(settings.DATABASES, {"other": other}):
+            self.refuse("The database 'app' on 'archive' is that of 'other'", server="archive", database="app")
+
+    def test_forms_refuse_what_create_tenant_refuses(self):
+        Tenant(slug="chell", database="tenant_chell").full_clean()
+        for values in ({"slug": "Chell"}, {"slug": "chell\n"}, {"database": "../x"}, {"database": "x\n"}):
+            with self.subTest(values), self.assertRaises(ValidationError):
+                Tenant(**{"slug": "chell", "database": "x", **values}).full_clean()
+
+    def test_an_unknown_tenant_is_said_to_be_unknown(self):
+        with self.assertRaisesMessage(UnknownTenantError, "There is no tenant 'chell': see `list_tenants`"):
+            find("chell")
