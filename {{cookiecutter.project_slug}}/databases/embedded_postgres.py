@@ -7,7 +7,6 @@ It starts with the first process of the project that needs it and stops with the
 import logging
 import warnings
 from pathlib import Path
-from typing import cast
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -37,4 +36,4 @@ def url(data: Path, name: str) -> str:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return cast(str, server.get_uri(name))
+    return server.get_uri(name)

@@ -1,7 +1,8 @@
 """Fails a write that a transaction only seems to cover: one on database A inside `atomic()` on database B alone.
 
 On in development and tests (`DETECT_UNCOVERED_WRITES`). It looks at statements, so `.using()` and raw cursors are seen
-too. Not seen: `get_or_create` and `update_or_create`, whose own inner transaction looks like one that you opened.
+too. Not seen: `get_or_create` and `update_or_create`, whose own inner transaction looks like one that you opened. The
+other way round, a block of yours with `savepoint=False` looks like one of Django's and covers nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from django.db.backends.signals import connection_created
 from django.db.transaction import TransactionManagementError
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE")
+#: The admin changes a row of any database in a transaction there, and notes it in this table of the primary.
+ADMIN_LOG = "django_admin_log"
 
 
 def install() -> None:
@@ -30,7 +33,7 @@ def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def _refuse_uncovered(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     connection = context["connection"]
-    if str(sql).lstrip().upper().startswith(WRITES) and not _opened_by_caller(connection):
+    if _is_write(str(sql)) and not _opened_by_caller(connection):
         for other in connections.all(initialized_only=True):
             if other.alias != connection.alias and _opened_by_caller(other):
                 raise TransactionManagementError(
@@ -38,6 +41,10 @@ def _refuse_uncovered(execute: Callable[..., Any], sql: Any, params: Any, many: 
                     f"Open the transaction with atomic_for(Model) or atomic(using={connection.alias!r})."
                 )
     return execute(sql, params, many, context)
+
+
+def _is_write(sql: str) -> bool:
+    return sql.lstrip().upper().startswith(WRITES) and ADMIN_LOG not in sql
 
 
 def _opened_by_caller(connection: BaseDatabaseWrapper) -> bool:

@@ -14,7 +14,7 @@ from databases.models import Tenant
 
 
 class ScratchServerTestCase(TestCase):
-    """Databases of the slugs from `new_slug()` are dropped after the test; with SQLite they are in a temporary folder."""
+    """Databases of the slugs from `new_slug()` are dropped after the test; SQLite has them in a temporary folder."""
 
     def setUp(self):
         super().setUp()
@@ -23,7 +23,9 @@ class ScratchServerTestCase(TestCase):
         server = {**settings.TENANT_SERVERS["default"]}
         if server["ENGINE"].endswith("sqlite3"):
             server["NAME"] = str(Path(folder.name) / "tenants" / "{name}.sqlite3")
-        self.enterContext(override_settings(TENANT_SERVERS={"default": server}))
+        servers = override_settings(TENANT_SERVERS={"default": server})
+        servers.enable()
+        self.addCleanup(servers.disable)
 
     def new_slug(self) -> str:
         """Return the slug of a tenant that no other test or process has."""

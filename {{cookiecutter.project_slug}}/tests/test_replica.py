@@ -205,3 +205,13 @@ class TestCaseTests(TestCase):
         Note.objects.create(text="not committed")
         with use_replica():
             self.assertEqual(Note.objects.get().text, "not committed")
+
+
+@override_settings(ROOT_URLCONF=__name__)
+class RequestInTestCaseTests(TestCase):
+    # Without the replica, as most tests are written: connecting to it would be an error.
+    databases = {"default"}
+
+    def test_a_request_of_a_test_case_reads_what_the_test_wrote(self):
+        Note.objects.create(text="not committed")
+        self.assertEqual(self.client.get("/reading/").content, b"default")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from io import StringIO
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import TestCase
 
 from databases.models import Tenant
@@ -44,7 +47,7 @@ class ListTenantsTests(TestCase):
 
 
 class DatabasesTests(TestCase):
-    databases = ALL_DATABASES
+    databases = "__all__"
 
     def test_tenants_are_among_the_databases(self):
         try:
@@ -116,3 +119,17 @@ class CreateTenantTests(TestCase):
                 output("create_tenant", *words)
             self.assertEqual(len(str(refusal.exception).splitlines()), 1)
         self.assertFalse(Tenant.objects.exists())
+
+    def test_a_server_that_cannot_be_used_is_an_error_without_its_password(self):
+        nowhere = {"HOST": "127.0.0.1", "PORT": "1", "PASSWORD": "hunter2", "NAME": __file__ + "/{name}"}
+        with (
+            self.settings(TENANT_SERVERS={"default": {**settings.TENANT_SERVERS["default"], **nowhere}}),
+            warnings.catch_warnings(),
+            self.assertRaisesMessage(CommandError, "acme: ") as refusal,
+        ):
+            # Django's, that it looks for another database on that server.
+            warnings.simplefilter("ignore")
+            output("create_tenant", "acme")
+        self.addCleanup(connections.trim, keep=0)
+        self.assertNotIn("hunter2", str(refusal.exception))
+        self.assertEqual(Tenant.objects.get().status, Tenant.Status.PENDING)

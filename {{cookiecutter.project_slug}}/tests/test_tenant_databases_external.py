@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connections, router
 from django.test import TestCase
 
 from databases.models import Tenant
@@ -94,6 +94,7 @@ class ProductionTests(TestCase):
                 TENANT_DATABASE_URL=url.replace(name, "{name}"),
             )
         self.assertEqual(found["row"], "cake")
+        self.assertEqual(found["allowed"], {APERTURE_ALIAS: False, "default": False})
         self.assertEqual(found["after"], found["before"])
         for attempt, result in found["attempts"].items():
             with self.subTest(attempt):
@@ -120,7 +121,8 @@ def in_production(database: str) -> None:
         "loaddata as the tenant": outcome("tenant_command", APERTURE, "loaddata", fixture),
     }
     after = sorted(tables(APERTURE_ALIAS))
-    print(json.dumps({"before": before, "after": after, "row": row, "attempts": attempts}))
+    allowed = {alias: router.allow_migrate(alias, "projects") for alias in (APERTURE_ALIAS, "default")}
+    print(json.dumps({"before": before, "after": after, "row": row, "attempts": attempts, "allowed": allowed}))
 
 
 def make_as_its_owner_would(alias: str) -> None:

@@ -69,7 +69,7 @@ class RefusalTests(TestCase):
         with self.assertRaisesMessage(ValueError, message) as refusal:
             create_tenant(slug, **options)
         self.assertNotIn("hunter2", str(refusal.exception))
-        self.assertFalse(Tenant.objects.filter(slug=slug, status="active").exists())
+        self.assertFalse(Tenant.objects.filter(status=Tenant.Status.ACTIVE).exists())
 
     def test_what_cannot_be_a_slug(self):
         for slug in (

@@ -196,3 +196,4 @@ class TenantRouterTests(SimpleTestCase):
         self.assertIs(TenantRouter().allow_relation(ours, ours), True)
         self.assertIs(TenantRouter().allow_relation(ours, theirs), False)
         self.assertIs(TenantRouter().allow_relation(ours, central), False)
+        self.assertIs(TenantRouter().allow_relation(ours, Tenant()), False)

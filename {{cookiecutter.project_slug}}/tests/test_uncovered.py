@@ -2,6 +2,8 @@
 
 from unittest import mock
 
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
 from django.db import connections, models, transaction
 from django.db.transaction import TransactionManagementError
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
@@ -109,6 +111,12 @@ class UncoveredWriteTests(WithTables, TransactionTestCase):
     def test_reads_inside_atomic_on_another_database_pass(self):
         with transaction.atomic():
             self.assertEqual([self.names(alias) for alias in ALIASES], [["old"]] * len(ALIASES))
+
+    def test_the_admin_may_log_what_it_changes_in_another_database(self):
+        user = User.objects.create_user("ann")
+        with transaction.atomic(using=ALIASES[0]):
+            LogEntry.objects.create(user=user, object_repr="a row", action_flag=CHANGE)
+        self.assertEqual(LogEntry.objects.count(), 1)
 
     def test_without_the_detector_the_row_survives_the_rollback(self):
         for alias, model in self.models.items():

@@ -29,6 +29,9 @@ def pick() -> str:
 
     A replica that failed is left alone for `REPLICA_RETRY_SECONDS`.
     """
+    if connections[DEFAULT_DB_ALIAS].in_atomic_block:
+        # Every read would stay on the primary; in a TestCase, a replica may not even be connected to.
+        return DEFAULT_DB_ALIAS
     candidates = aliases()
     for alias in random.sample(candidates, len(candidates)):
         if _retry_at.get(alias, 0.0) <= time.monotonic() and _answers(alias):
