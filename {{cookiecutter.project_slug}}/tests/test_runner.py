@@ -9,17 +9,19 @@ from . import production
 
 
 class RunnerTests(SimpleTestCase):
+    # None of these names a test that exists: a process that is not refused must not start this one again.
+
     def test_this_run_has_the_settings_of_the_tests(self):
         self.assertEqual(settings.SETTINGS_MODULE, "config.settings_test")
 
     def test_manage_py_refuses_the_settings_of_production(self):
-        process = production.command("test", "--settings=config.settings")
+        process = production.command("test", "notes", "--settings=config.settings")
         self.assertEqual(process.returncode, 1)
         self.assertIn(HOW, process.stderr)
         self.assertNotIn("Traceback", process.stderr)
 
     def test_pytest_refuses_the_settings_of_production(self):
-        process = production.python("-m", "pytest", "--ds=config.settings")
+        process = production.python("-m", "pytest", "--collect-only", "--ds=config.settings")
         self.assertEqual(process.returncode, 4)
         self.assertIn(HOW, process.stderr)
         self.assertNotIn("Traceback", process.stderr)
@@ -28,3 +30,5 @@ class RunnerTests(SimpleTestCase):
         process = production.command("test", "tests.no_such_test", DJANGO_SETTINGS_MODULE="config.settings")
         self.assertIn("no_such_test", process.stderr)
         self.assertNotIn(HOW, process.stderr)
+        process = production.python("-m", "pytest", "--collect-only", "-q", DJANGO_SETTINGS_MODULE="config.settings")
+        self.assertEqual(process.returncode, 0, process.stderr)

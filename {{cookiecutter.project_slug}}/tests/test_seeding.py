@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from django.db import IntegrityError, connection, models
@@ -13,7 +13,7 @@ from django.test import TransactionTestCase
 
 from databases.testing.seeding import keep_copies, load_fixture, restore_copies
 
-LONG_AGO = datetime(1987, 4, 23, 12, 0, tzinfo=timezone.utc)
+LONG_AGO = datetime.fromisoformat("1987-04-23T12:00:00+00:00")
 
 
 def create(name: str, *fields: tuple[str, models.Field], bases: tuple = (models.Model,)) -> CreateModel:

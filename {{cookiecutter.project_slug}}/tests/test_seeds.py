@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connections, models
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
@@ -76,6 +77,12 @@ class TransactionTestCaseTests(SeededCase, TransactionTestCase):
         self.spoil()
 
     def test_the_next_test_sees_them_again(self):
+        self.assert_seeded()
+        self.spoil()
+
+    def test_after_a_flush_rows_are_back_and_new_ones_get_new_keys(self):
+        for alias in {alias for alias, *_ in seeded()}:
+            call_command("flush", database=alias, interactive=False, verbosity=0)
         self.assert_seeded()
         self.spoil()
 

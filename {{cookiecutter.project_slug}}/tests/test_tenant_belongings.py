@@ -10,13 +10,13 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, SimpleTestCase, TransactionTestCase, override_settings
+from django.test import Client, SimpleTestCase, TestCase, override_settings
 from django.urls import path
 
 from databases.tenants import use_tenant
 from databases.tenants.logs import TenantFilter
 
-from .two_tenants import APERTURE, VAVATCH, HostAsyncClient, register_both
+from .two_tenants import ALL_DATABASES, APERTURE, VAVATCH, HostAsyncClient, register_both
 
 
 def basket(request: HttpRequest) -> HttpResponse:
@@ -36,8 +36,8 @@ urlpatterns = [path("basket/", basket), path("async-basket/", async_basket)]
 
 
 @override_settings(ROOT_URLCONF=__name__, SESSION_COOKIE_SECURE=False)
-class SessionTests(TransactionTestCase):
-    databases = "__all__"
+class SessionTests(TestCase):
+    databases = ALL_DATABASES
     async_client_class = HostAsyncClient
 
     def setUp(self):

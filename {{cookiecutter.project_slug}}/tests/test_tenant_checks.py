@@ -69,13 +69,6 @@ class SettingTests(SimpleTestCase):
             with self.subTest(domain), self.settings(SITE_DOMAIN=domain):
                 self.assertEqual(ids(checks.check_site_domain(None)), ["databases.E006"])
 
-    def test_one_server_of_two_names_is_an_error(self):
-        other = {**SERVER, "HOST": "us.example.com"}
-        self.assertEqual(self.servers(eu=SERVER, us=other), [])
-        (error,) = self.servers(eu=SERVER, us=other, europe={**SERVER, "USER": "somebody"})
-        self.assertEqual(error.id, "databases.E007")
-        self.assertIn("'eu' and 'europe'", error.msg)
-
     def test_settings_that_tenants_do_without_are_a_warning(self):
         for extra in ({"ATOMIC_REQUESTS": True}, {"OPTIONS": {"pool": True}}):
             (warning,) = self.servers(eu={**SERVER, **extra})

@@ -121,6 +121,12 @@ class RefusalTests(TestCase):
             Tenant.objects.create(slug="chell", database="shared")
         Tenant.objects.create(slug="chell", database="shared", server="archive")
 
+    def test_a_database_that_another_tenant_has_by_another_user(self):
+        servers = {**SERVERS, "twin": {**SERVERS["archive"], "USER": "another"}}
+        Tenant.objects.create(slug="horza", database="shared", server="archive")
+        with override_settings(TENANT_SERVERS=servers):
+            self.refuse("belongs to the tenant 'horza' already", database="shared", server="twin")
+
     def test_another_database_for_a_tenant_that_exists(self):
         Tenant.objects.create(slug="chell", database="tenant_chell")
         self.refuse("an alias never comes to mean another database", database="other")

@@ -15,7 +15,7 @@ from databases.models import Tenant
 from databases.tenants import NoTenantError, current_tenant
 from projects.models import DataPoint
 
-from .two_tenants import APERTURE, VAVATCH, HostAsyncClient, add_a_point_each, in_thread, register_both
+from .two_tenants import ALL_DATABASES, APERTURE, VAVATCH, HostAsyncClient, add_a_point_each, in_thread, register_both
 
 PAGE = "/data-points/"
 
@@ -49,7 +49,7 @@ def responses(page: str, host: str) -> Iterator[tuple[str, Any]]:
 
 @override_settings(ROOT_URLCONF=__name__)
 class RequestTests(TestCase):
-    databases = "__all__"
+    databases = ALL_DATABASES
 
     def setUp(self):
         register_both()

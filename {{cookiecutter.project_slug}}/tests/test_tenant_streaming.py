@@ -12,7 +12,7 @@ from databases.tenants import NoTenantError, current_tenant, use_tenant
 from databases.tenants.context import tenant_or_none
 from projects.models import DataPoint
 
-from .two_tenants import APERTURE, VAVATCH, HostAsyncClient, add_a_point_each, register_both
+from .two_tenants import ALL_DATABASES, APERTURE, VAVATCH, HostAsyncClient, add_a_point_each, register_both
 
 
 def parts() -> Iterator[str]:
@@ -63,7 +63,7 @@ EXPECTED = {APERTURE: f"{APERTURE} cake cake", VAVATCH: f"{VAVATCH} orbit orbit"
 
 @override_settings(ROOT_URLCONF=__name__)
 class StreamingTests(TestCase):
-    databases = "__all__"
+    databases = ALL_DATABASES
     async_client_class = HostAsyncClient
 
     def setUp(self):

@@ -52,29 +52,16 @@ def check_site_domain(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 
 
 def check_servers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error for each server that is another one's twin, and a warning for each setting that is left out."""
-    found: list[checks.CheckMessage] = []
-    places: dict[tuple[str, ...], str] = {}
-    for name, config in settings.TENANT_SERVERS.items():
-        place = tuple(str(config.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME"))
-        twin = places.setdefault(place, name)
-        if twin != name:
-            found.append(
-                checks.Error(
-                    f"The tenant servers {twin!r} and {name!r} are one: two tenants could get the same database.",
-                    hint="Remove one of them from TENANT_SERVERS.",
-                    id="databases.E007",
-                )
-            )
-        if config.get("ATOMIC_REQUESTS") or "pool" in config.get("OPTIONS", {}):
-            found.append(
-                checks.Warning(
-                    f"ATOMIC_REQUESTS and pools are left out for tenants, and the server {name!r} asks for one.",
-                    hint="Open transactions with atomic_for(Model), and pool connections outside of Django.",
-                    id="databases.W001",
-                )
-            )
-    return found
+    """Return a warning for each server with settings that tenants' connections leave out."""
+    return [
+        checks.Warning(
+            f"ATOMIC_REQUESTS and pools are left out for tenants, and the server {name!r} asks for one.",
+            hint="Open transactions with atomic_for(Model), and pool connections outside of Django.",
+            id="databases.W001",
+        )
+        for name, config in settings.TENANT_SERVERS.items()
+        if config.get("ATOMIC_REQUESTS") or "pool" in config.get("OPTIONS", {})
+    ]
 
 
 def _makes_tenant_querysets(manager: Any) -> bool:

@@ -29,11 +29,7 @@ def create_tenant(slug: str, *, server: str = "default", database: str = "") -> 
     check_database_name(database)
     if server not in settings.TENANT_SERVERS:
         raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
-    # Some servers and file systems do not tell upper case from lower case.
-    owner = Tenant.objects.filter(server=server, database__iexact=database).exclude(slug=slug).first()
-    if owner is not None:
-        raise ValueError(f"The database {database!r} on {server!r} belongs to the tenant {owner.slug!r} already.")
-    _refuse_declared_database(Tenant(slug=slug, server=server, database=database))
+    _refuse_shared_database(Tenant(slug=slug, server=server, database=database))
     tenant, _ = Tenant.objects.get_or_create(slug=slug, defaults={"server": server, "database": database})
     if (tenant.server, tenant.database) != (server, database):
         raise ValueError(
@@ -47,9 +43,15 @@ def create_tenant(slug: str, *, server: str = "default", database: str = "") -> 
     return tenant
 
 
-def _refuse_declared_database(tenant: Tenant) -> None:
-    """Raise `ValueError` where the tenant would share a database that the settings declare, such as the primary's."""
+def _refuse_shared_database(tenant: Tenant) -> None:
+    """Raise `ValueError` where the tenant's database is another tenant's, or one that the settings declare."""
     place = _place(tenant.connection_settings())
+    # Two servers may be one host with two users, and some do not tell upper case from lower case.
+    for other in Tenant.objects.filter(database__iexact=tenant.database).exclude(slug=tenant.slug):
+        if other.server in settings.TENANT_SERVERS and _place(other.connection_settings()) == place:
+            raise ValueError(
+                f"The database {tenant.database!r} on {tenant.server!r} belongs to the tenant {other.slug!r} already."
+            )
     for alias, config in settings.DATABASES.items():
         if alias != tenant.alias and _place(config) == place:
             raise ValueError(
@@ -58,4 +60,4 @@ def _refuse_declared_database(tenant: Tenant) -> None:
 
 
 def _place(config: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(config.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME"))
+    return tuple(str(config.get(key, "")).lower() for key in ("ENGINE", "HOST", "PORT", "NAME"))
