@@ -121,7 +121,7 @@ class CreateTenantTests(TestCase):
         self.assertFalse(Tenant.objects.exists())
 
     def test_a_server_that_cannot_be_used_is_an_error_without_its_password(self):
-        nowhere = {"HOST": "127.0.0.1", "PORT": "1", "PASSWORD": "hunter2", "NAME": __file__ + "/{name}"}
+        nowhere = {"HOST": "127.0.0.1", "PORT": "1", "PASSWORD": "hunter2", "NAME": "/dev/null/{name}"}
         with (
             self.settings(TENANT_SERVERS={"default": {**settings.TENANT_SERVERS["default"], **nowhere}}),
             warnings.catch_warnings(),

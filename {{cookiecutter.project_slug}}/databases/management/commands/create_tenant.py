@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
@@ -19,6 +20,6 @@ class Command(BaseCommand):
     def handle(self, *, slug: str, server: str, database: str, **options: Any) -> None:
         try:
             tenant = create_tenant(slug, server=server, database=database)
-        except (ValueError, LookupError, OSError, DatabaseError) as error:
+        except (ValueError, LookupError, OSError, DatabaseError, ImproperlyConfigured) as error:
             raise CommandError(f"{slug}: {error}") from error
         self.stdout.write(f"{tenant.slug}: {tenant.status}, in the database {tenant.database} on {tenant.server}")
