@@ -47,7 +47,7 @@ class HierarchyTests(TestCase):
         member.save(using="mirror")
         Material.objects.get(title="Consider phlebas").subjects.clear()
         with connections["mirror"].cursor() as cursor:
-            cursor.execute("DELETE FROM materials_section")
+            cursor.execute("DELETE FROM materials_material_subjects")
         organisation.refresh_from_db()
         self.assertEqual(organisation.members.get(), member)
         self.assertFalse(Section.objects.exists())
