@@ -50,7 +50,7 @@ class HierarchyTests(TestCase):
             cursor.execute("DELETE FROM materials_material_subjects")
         organisation.refresh_from_db()
         self.assertEqual(organisation.members.get(), member)
-        self.assertFalse(Section.objects.exists())
+        self.assertFalse(Material.subjects.through.objects.exists())
 
 
 class TransactionTests(TestCase):

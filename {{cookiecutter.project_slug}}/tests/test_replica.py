@@ -9,7 +9,6 @@ from django.db import OperationalError, connection, connections, router, transac
 from django.test import TestCase, TransactionTestCase
 
 from databases.replica import health, use_primary, use_replica
-from databases.replica.pinning import reading_from
 from notes.models import Note
 
 
@@ -91,12 +90,19 @@ class RoutingTests(TransactionTestCase):
                 1 / 0  # noqa: B018
             self.assertEqual(reads_from(), "replica")
 
+    def test_a_coroutine_may_ask_for_a_replica(self):
+        async def ask() -> str:
+            with use_replica():
+                return reads_from()
+
+        self.assertEqual(asyncio.run(ask()), "replica")
+
     def test_tasks_on_one_thread_do_not_see_one_anothers_choice(self):
         async def both() -> list[str]:
             entered, done = asyncio.Event(), asyncio.Event()
 
             async def inside() -> str:
-                with reading_from("replica"):
+                with use_replica():
                     entered.set()
                     await done.wait()
                     return reads_from()

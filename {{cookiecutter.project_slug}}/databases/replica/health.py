@@ -7,6 +7,7 @@ import random
 import time
 
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ def _answers(alias: str) -> bool:
     try:
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()
+    except SynchronousOnlyOperation:
+        # A coroutine may not connect; its queries will, in a thread of theirs.
+        return True
     except DatabaseError as error:
         _retry_at[alias] = time.monotonic() + settings.REPLICA_RETRY_SECONDS
         # The class only: a driver's message quotes the address, and some the user.
