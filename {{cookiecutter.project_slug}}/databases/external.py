@@ -76,7 +76,7 @@ def _roles_of_app(config: AppConfig) -> frozenset[str]:
 
 
 def _unserved_roles() -> Iterator[Error]:
-    served = {each.role for each in router.routers}
+    served = {getattr(each, "role", None) for each in router.routers}
     # One error for each role, with a model as its example.
     examples = {role_of_model(model): model for model in reversed(apps.get_models())}
     for role, model in examples.items():

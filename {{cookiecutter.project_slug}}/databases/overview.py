@@ -48,7 +48,10 @@ def report_all() -> list[Report]:
 
 def report_on(alias: str) -> Report:
     """Return the report of one database."""
-    report = Report(alias, role_of_alias(alias))
+    try:
+        report = Report(alias, role_of_alias(alias))
+    except LookupError as error:
+        return Report(alias, "?", problems=[str(error)])
     try:
         connection = connections[alias]
         report.engine, report.name = connection.vendor, str(connection.settings_dict["NAME"])

@@ -46,6 +46,10 @@ class OverviewTests(TransactionTestCase):
             report = report_on("default")
         self.assertEqual(report.problems, ["cannot be reached (OperationalError)"])
 
+    def test_a_database_that_no_router_serves_is_a_problem(self):
+        (problem,) = report_on("elsewhere").problems
+        self.assertIn("No router in DATABASE_ROUTERS serves the database 'elsewhere'", problem)
+
     def test_the_page_is_not_served_in_production(self):
         self.assertEqual(self.client.get("/").status_code, 404)
 
