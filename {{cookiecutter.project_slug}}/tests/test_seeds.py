@@ -48,8 +48,6 @@ class SeededCase:
             for model in models_of(role_of_alias(alias)):
                 model._base_manager.using(alias).all().delete()
 
-
-class TestCaseTests(SeededCase, TestCase):
     def test_a_test_sees_the_rows_and_may_spoil_them(self):
         self.assert_seeded()
         self.spoil()
@@ -58,6 +56,8 @@ class TestCaseTests(SeededCase, TestCase):
         self.assert_seeded()
         self.spoil()
 
+
+class TestCaseTests(SeededCase, TestCase):
     def test_every_value_is_the_dumped_one(self):
         for alias, model, record in seeded():
             instance = model._base_manager.using(alias).get(pk=record["pk"])
@@ -72,14 +72,6 @@ class TestCaseTests(SeededCase, TestCase):
 
 
 class TransactionTestCaseTests(SeededCase, TransactionTestCase):
-    def test_a_test_sees_the_rows_and_may_spoil_them(self):
-        self.assert_seeded()
-        self.spoil()
-
-    def test_the_next_test_sees_them_again(self):
-        self.assert_seeded()
-        self.spoil()
-
     def test_after_a_flush_rows_are_back_and_new_ones_get_new_keys(self):
         for alias in {alias for alias, *_ in seeded()}:
             call_command("flush", database=alias, interactive=False, verbosity=0)

@@ -101,8 +101,6 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]
     """The manager of a `TenantModel`. Your own managers derive from it, or are made of a `TenantQuerySet`."""
 
-    use_in_migrations = False
-
 
 class TenantModel(models.Model):
     """A model whose rows live in the database of the current tenant, once in each."""
