@@ -1,6 +1,8 @@
 """Fixtures: `bake` makes a project, `environment` brings Django and tools, `postgres` is a running server."""
 
+import hashlib
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +15,7 @@ import pytest
 from tests.support import environments, variants
 from tests.support.bakes import Bake, check_answers
 from tests.support.environments import Environment
+from tests.support.locks import locked
 from tests.support.postgres import Postgres
 
 SHARED = "TEMPLATE_TESTS_SHARED_FOLDER"
@@ -62,15 +65,18 @@ def bake(cookies: Any) -> Baker:
 
 
 @pytest.fixture(scope="session")
-def baked(cookies_session: Any) -> Baker:
-    """Like `bake`, for tests that only read: each combination of answers is baked once per process."""
-    found: dict[frozenset[tuple[str, str]], Bake] = {}
+def baked(cookies_session: Any, shared: Path) -> Baker:
+    """Like `bake`, for tests that only read: each combination of answers is baked once per run."""
 
     def once(**answers: str) -> Bake:
-        key = frozenset(answers.items())
-        if key not in found:
-            found[key] = _bake(cookies_session, answers)
-        return found[key]
+        folder = shared / "baked" / hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
+        with locked(folder.with_suffix(".lock")):
+            if not folder.exists():
+                project = _bake(cookies_session, answers)
+                (project.path.parent / "answers.json").write_text(json.dumps(project.answers))
+                shutil.move(project.path.parent, folder)
+        rendered = json.loads((folder / "answers.json").read_text())
+        return Bake(folder / rendered["project_slug"], rendered)
 
     return once
 
