@@ -17,16 +17,6 @@ from tests.support.variants import Variant
 TEMPLATE_SYNTAX = re.compile(r"\{\{|\{%|\{#|^\s*# %", re.MULTILINE)
 # Their braces are somebody else's: Django's in pages, GitHub's (`${{`) in workflows.
 OTHER_BRACES = {".html": r"\{\{|\{%|\{#", ".yml": r"\$\{\{"}
-# What paths of a role or an engine are called.
-WORDS = {
-    "__mirror": "mirror",
-    "__replica": "replica",
-    "__tenants": "tenant",
-    "__managed_tenants": "migrate_tenants",
-    "__postgresql": "postgres",
-    "__mysql": "mysql",
-    "__server": "compose",
-}
 PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
@@ -40,14 +30,6 @@ PARSERS: dict[str, Callable[[str], object]] = {
 def test_a_bake_holds_exactly_the_files_of_its_answers(baked: Baker, variant: Variant) -> None:
     project = baked(**variant)
     assert project.files == expected_files(project.answers)
-
-
-@variants.each()
-def test_no_path_of_a_bake_names_a_role_or_an_engine_that_was_not_chosen(baked: Baker, variant: Variant) -> None:
-    # Said again in words, because the test above believes the table of owned paths.
-    project = baked(**variant)
-    unchosen = [word for variable, word in WORDS.items() if not project.answers[variable]]
-    assert [file for file in project.files for word in unchosen if word in file] == []
 
 
 @variants.each()

@@ -63,6 +63,6 @@ for alias, database in DATABASES.items():
     database["TEST"] = {"NAME": test_database_name(alias, PRODUCTION["default"], database), "DEPENDENCIES": []}
 # % endif
 # % if cookiecutter.__replica
-# A copy, because Django marks it as a mirror of the primary; both then read the same test database.
+# A copy, because Django changes it: both then read the test database of the primary.
 DATABASES["replica"] = {**PRODUCTION["default"], "TEST": {"MIRROR": "default"}}
 # % endif

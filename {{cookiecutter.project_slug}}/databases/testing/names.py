@@ -1,4 +1,4 @@
-"""Names of test databases on a server: short, one per project and alias, new when migrations or seeds change."""
+"""Names of test databases on a server: short, one per project and alias, new when migrations or fixtures change."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_database_name(alias: str, primary: dict[str, Any], database: dict[str, 
 
     Arguments: the alias, the settings of the primary, whose name tells projects on one server apart, and its own.
 
-    The name carries a digest of every migration and seed: with `--keepdb` or `--reuse-db` a database built from others
+    The name carries a digest of every migration and fixture: with `--keepdb` or `--reuse-db` a database built from others
     is not taken up again. (Old ones stay on the server until you drop them.) It is short because PostgreSQL cuts names
     off at 63 bytes, and so would drop the suffixes that keep parallel workers apart.
     """
     if database["ENGINE"].endswith("sqlite3"):
         return None
     digest = hashlib.blake2b(str(primary["NAME"]).encode(), digest_size=4)
-    for path in sorted([*PROJECT.glob("*/migrations/*.py"), *PROJECT.glob("seeds/fixtures/*.json")]):
+    for path in sorted([*PROJECT.glob("*/migrations/*.py"), *PROJECT.glob("*/fixtures/*.json")]):
         digest.update(path.read_bytes())
     return f"test_{digest.hexdigest()}_{alias}"
