@@ -1,14 +1,19 @@
 """What `make project` runs: cookiecutter on this template, and one line, no traceback, for an unknown choice."""
 
+import re
 import sys
 from pathlib import Path
 
 from cookiecutter.cli import main
 
+from template_extensions import refusal
+
 try:
     main([str(Path(__file__).parent), *sys.argv[1:]])
 except ValueError as error:
     # cookiecutter compares choices before anything of the template is loaded, so the template itself cannot refuse.
-    if "provided for choice variable" not in str(error):
+    unknown = re.fullmatch(r"(.*) provided for choice variable (\w+), but the choices are \[(.*)\]\.", str(error), re.S)
+    if unknown is None:
         raise
-    sys.exit(" ".join(str(error).split()))
+    answer, key, choices = unknown.groups()
+    sys.exit(str(refusal(key, answer, "it is not one of the choices", f"type one of {choices}")))

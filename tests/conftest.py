@@ -24,10 +24,19 @@ NO_SKIPS = "TEMPLATE_TESTS_NO_SKIPS"
 Baker = Callable[..., Bake]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make manifest`."""
+    parser.addoption("--update-manifest", action="store_true", help="write manifest.json anew")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all processes of this run share; workers of xdist inherit its name."""
     if not hasattr(config, "workerinput"):
         os.environ[SHARED] = tempfile.mkdtemp(prefix="template-tests-")
+        # cookiecutter notes the last answers for `--replay`; those of whoever runs the tests are not ours to replace.
+        notes = Path(os.environ[SHARED], "cookiecutter")
+        notes.with_suffix(".yaml").write_text(f"replay_dir: {notes / 'replay'}\ncookiecutters_dir: {notes}\n")
+        os.environ["COOKIECUTTER_CONFIG"] = str(notes.with_suffix(".yaml"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -79,6 +88,12 @@ def baked(cookies_session: Any, shared: Path) -> Baker:
         return Bake(folder / rendered["project_slug"], rendered)
 
     return once
+
+
+@pytest.fixture(scope="session")
+def trees(baked: Baker) -> dict[str, dict[str, str]]:
+    """The digest of each file of each variant, whatever this run is restricted to."""
+    return {variants.name(variant): baked(**variant).digests() for variant in variants.every()}
 
 
 def _bake(cookies: Any, answers: dict[str, str]) -> Bake:

@@ -1,6 +1,7 @@
 """A baked project, and what a test may ask it."""
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,10 @@ class Bake:
     def files(self) -> list[str]:
         """The paths of all files, sorted."""
         return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
+
+    def digests(self) -> dict[str, str]:
+        """Return what tells apart the contents of files, by path."""
+        return {file: hashlib.sha256((self.path / file).read_bytes()).hexdigest()[:16] for file in self.files}
 
     def read(self, file: str) -> str:
         """Return the text of a file; raises FileNotFoundError where there is none."""

@@ -10,7 +10,7 @@ COOKIECUTTER = Path(sys.executable).with_name("cookiecutter")
 
 # make and pytest hand these down, and a project reads the last lot.
 FOREIGN = (
-    *("MAKE", "MFLAGS", "PYTEST", "VIRTUAL_ENV", "PYTHON", "UV_PROJECT", "COOKIECUTTER"),
+    *("MAKE", "MFLAGS", "PYTEST", "VIRTUAL_ENV", "PYTHON", "UV_PROJECT"),
     *("DJANGO_", "TEST_", "DATABASE_", "MIRROR_", "REPLICA_", "TENANT_", "SECRET_KEY", "DEBUG", "ALLOWED_", "SITE_"),
 )
 

@@ -1,0 +1,165 @@
+"""Whatever is answered: it is refused with one line and leaves nothing, or it stands unharmed in a project that parses.
+
+`test_hostile_names.py` holds examples that a person thought of; here a program looks for others.
+"""
+
+import ast
+import contextlib
+import functools
+import io
+import json
+import runpy
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.bakes import Bake
+from tests.support.template import PROMPTS, ROOT
+from tests.support.variants import CHOICES
+
+FRAGMENTS = [
+    *("{{", "}}", "{%", "%}", "{#", "#}", "# %", "{{ 7*7 }}", "{% raw %}", "{{ cookiecutter }}", "# % if x"),
+    *("'", '"', "'''", '"""', "\\", "\\n", "\\u0041", "\\N{DASH}", "`", "$HOME", "$(id)", "%s", "%(x)s", "{0}", "${{"),
+    *("\n", "\r\n", "\t", "\0", "\a", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ufeff", "\udce4"),
+    *(
+        "🎉",
+        "👩‍👩‍👧",
+        "ß",
+        "ä",
+        "日本",
+        "e\u0301",
+        "[bold]",
+        "[/]",
+        "[x]",
+        "<b>",
+        "&amp;",
+        "]]>",
+        "-->",
+        "---",
+        "#",
+        ":",
+        "@",
+    ),
+    *("../", "/", "..", "~", "C:\\", "/etc/passwd", ".git", "nul", "class", "django", "test", "config", "=", "--", " "),
+]
+hostile = st.lists(st.sampled_from(FRAGMENTS) | st.text(st.characters(), max_size=5), max_size=12).map("".join)
+long_texts = st.integers(90, 5000).flatmap(
+    lambda size: st.sampled_from(["x", "🎉", '"', "\\", "a_"]).map(lambda c: c * size)
+)
+slugs = st.from_regex("[a-z][a-z0-9_]{0,45}", fullmatch=True)
+choices = {key: st.sampled_from(values) for key, values in CHOICES.items()}
+#: The same examples are not wanted again: each run looks somewhere else.
+search = functools.partial(
+    settings, deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".py": lambda text: compile(text, "emitted", "exec"),
+    ".toml": tomllib.loads,
+    ".json": json.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+}
+
+
+@functools.cache
+def parse(suffix: str, text: str) -> object:
+    """Parse the text of a file; most are the same in all projects."""
+    return PARSERS[suffix](text)
+
+
+def answer(answers: dict[str, str]) -> str:
+    """Give answers to what `make project` runs, check what comes of it, and return "baked" or the question refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "output")
+        output.mkdir()
+        words = [f"{key}={value}" for key, value in answers.items()]
+        code, printed = make_project("--no-input", "-o", str(output), *words)
+        assert [path.name for path in Path(folder).iterdir()] == ["output"]
+        made = list(output.iterdir())
+        if code == 0:
+            (project,) = made
+            check(Bake(project, dict(answers)))
+            return "baked"
+        assert code == 1, printed
+        assert made == []
+        assert len(printed.splitlines()) == 1, printed
+        assert printed.rstrip("\n").isprintable(), printed
+        return next(key for key in PROMPTS if key in printed)
+
+
+def make_project(*words: str) -> tuple[int, str]:
+    """Run `bake.py` with these words; return its exit code and what it printed."""
+    printed = io.StringIO()
+    arguments, sys.argv = sys.argv, ["bake.py", *words]
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            runpy.run_path(str(ROOT / "bake.py"))
+    except SystemExit as error:
+        if not isinstance(error.code, str):
+            return int(error.code or 0), printed.getvalue()
+        # Python prints such a code, and ends with 1.
+        return 1, f"{printed.getvalue()}{error.code}\n"
+    finally:
+        sys.argv = arguments
+    raise AssertionError("cookiecutter's command line ends with an exit code")
+
+
+def check(project: Bake) -> None:
+    """Check that every file parses, and that the answers stand where they belong."""
+    parsed = {
+        file: parse(Path(file).suffix, project.read(file)) for file in project.files if Path(file).suffix in PARSERS
+    }
+    pyproject = parsed["pyproject.toml"]
+    assert isinstance(pyproject, dict)
+    assert pyproject["project"]["name"] == project.path.name.replace("_", "-")
+    if "project_slug" in project.answers:
+        assert project.path.name == project.answers["project_slug"]
+    if "project_name" in project.answers:
+        name = project.answers["project_name"]
+        assert pyproject["project"]["description"] == name
+        assert project.read("README.md").startswith(f"# {name}\n")
+        assert site_name(project.read("config/settings.py")) == name
+
+
+def site_name(source: str) -> object:
+    """Return what the settings say the project's name is, without running them."""
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SITE_NAME":
+            return ast.literal_eval(statement.value)
+    raise AssertionError("config/settings.py does not set SITE_NAME")
+
+
+def test_any_name_is_refused_or_stands_unharmed() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @search(max_examples=300)
+    @given(st.fixed_dictionaries({"project_name": hostile | long_texts}, optional={**choices, "project_slug": slugs}))
+    def look(answers: dict[str, str]) -> None:
+        outcomes[answer(answers)] += 1
+
+    look()
+    # Neither is all refused nor all let through.
+    assert outcomes["baked"] > 50, outcomes
+    assert outcomes["project_name"] > 20, outcomes
+
+
+def test_any_answers_are_refused_or_stand_unharmed() -> None:
+    outcomes: Counter[str] = Counter()
+    anything = {key: values | hostile for key, values in choices.items()}
+
+    @search(max_examples=300)
+    @given(st.fixed_dictionaries({}, optional={"project_name": hostile, "project_slug": slugs | hostile, **anything}))
+    def look(answers: dict[str, str]) -> None:
+        outcomes[answer(answers)] += 1
+
+    look()
+    assert outcomes["baked"] > 10, outcomes
+    assert set(outcomes) > {"project_slug", "primary_database", "django_version"}, outcomes
