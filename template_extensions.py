@@ -1,11 +1,13 @@
 """What answers may be, and how they stand in files: the filters that `cookiecutter.json` and emitted files use."""
 
+import contextlib
 import json
 import keyword
 import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ class ProjectExtension(Extension):
             python_string=python_string,
             owned_paths=owned_paths,
         )
+        forget_module()
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Make a literal of a source that this template did not write.
@@ -50,6 +53,19 @@ class ProjectExtension(Extension):
             # Jinja's own line statements swallow the blank lines that follow them.
             return re.sub(r"^[ \t]*# % (.+)$", r"{% \1 %}", source, flags=re.MULTILINE)
         return '{{ "' + "".join(f"\\U{ord(character):08x}" for character in source) + '" }}'
+
+
+def forget_module() -> None:
+    """Make the next environment import this file as it is then.
+
+    `cruft update` renders an old and a new version of this template from one folder in one process. Bytecode goes as
+    well: Python takes it for that of another version when both were written in one second and are of one length.
+    """
+    sys.modules.pop(__name__, None)
+    bytecode = Path(cache_from_source(__file__))
+    with contextlib.suppress(OSError):
+        bytecode.unlink()
+        bytecode.parent.rmdir()
 
 
 def own_sources() -> Iterator[str]:

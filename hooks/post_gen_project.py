@@ -11,6 +11,8 @@ KEPT = json.loads(r"""{{ cookiecutter | owned_paths | tojson }}""")
 
 def main() -> None:
     """Make the project smaller by what was not chosen, and say how to go on."""
+    # What runs is a rendered copy that cookiecutter puts among the temporary files, and leaves there.
+    Path(__file__).unlink(missing_ok=True)
     absent = [path for path in KEPT if not Path(path).exists()]
     if absent:
         sys.exit(f"_owned_paths in cookiecutter.json names what the template does not hold: {', '.join(absent)}")

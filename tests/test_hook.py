@@ -1,7 +1,6 @@
 """The hook and the filters: small parts whose failures would be hard to see from a bake."""
 
 import json
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import template_extensions
 from tests.support import commands
 from tests.support.commands import COOKIECUTTER
-from tests.support.template import EMITTED, ROOT
+from tests.support.template import EMITTED, ROOT, copy_template
 
 HARD_TEXTS = [
     "",
@@ -30,13 +29,7 @@ HARD_TEXTS = [
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the template that a test may spoil."""
-    copied = tmp_path / "template"
-    copied.mkdir()
-    for name in ("cookiecutter.json", "template_extensions.py"):
-        shutil.copy(ROOT / name, copied)
-    shutil.copytree(ROOT / "hooks", copied / "hooks")
-    shutil.copytree(EMITTED, copied / EMITTED.name)
-    return copied
+    return copy_template(tmp_path / "template")
 
 
 def change_table(template: Path, path: str, variable: str) -> None:

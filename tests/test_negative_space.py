@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 
-
 from tests.conftest import Baker
 from tests.support import variants
 from tests.support.bakes import Bake

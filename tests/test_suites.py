@@ -1,6 +1,5 @@
-"""The bakes' own suites: on SQLite for every variant, on a real PostgreSQL for every variant that is made for it."""
+"""The bakes' own suites: for every variant, on a real PostgreSQL if it is made for it and on SQLite if not."""
 
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,25 +9,10 @@ from tests.support import settings, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.postgres import Postgres
-from tests.support.variants import Variant
+from tests.support.suites import MANAGE, PYTEST, passed
+from tests.support.variants import CHOICES, Variant
 
 Environments = Callable[[str], Environment]
-
-PYTEST = ("python", "-m", "pytest")
-MANAGE = ("python", "manage.py", "test")
-
-
-def passed(output: str) -> int:
-    """Return how many tests passed; fails for none, and for a test that did anything but pass."""
-    if ran := re.search(r"^Ran (\d+) tests? in", output, re.MULTILINE):
-        assert "\nOK\n" in output, output
-    else:
-        ran = re.search(r"(\d+) passed", output)
-        last = output.rstrip().rpartition("\n")[2]
-        assert not re.search(r"\d+ (failed|error|skipped|xfailed|xpassed|deselected)", last), output
-    assert ran is not None, output
-    assert int(ran[1]) > 0, output
-    return int(ran[1])
 
 
 def server_for(bake: Bake, variant: Variant, request: pytest.FixtureRequest, names: Iterator[str]) -> dict[str, str]:
@@ -39,48 +23,42 @@ def server_for(bake: Bake, variant: Variant, request: pytest.FixtureRequest, nam
     return {"TEST_DATABASE_URL": settings.sqlite(bake.path)("tests")}
 
 
+def runner(variant: Variant) -> tuple[str, ...]:
+    """Return one of the two runners: each combination of roles meets both, and each engine and version does."""
+    is_first = variant["django_version"] == CHOICES["django_version"][0]
+    return PYTEST if is_first != (variant["primary_database"] == "postgresql") else MANAGE
+
+
+Modes = Callable[..., set[int]]
+
+
+@pytest.fixture
+def tests_passed(
+    bake: Baker, environment: Environments, request: pytest.FixtureRequest, database_names: Iterator[str]
+) -> Modes:
+    """Run the suite of a variant in several ways, one after the other, and return how many tests passed each time."""
+
+    def run(variant: Variant, *ways: tuple[str, ...]) -> set[int]:
+        project = bake(**variant)
+        tools = environment(variant["django_version"])
+        url = server_for(project, variant, request, database_names)
+        return {passed(project.run(tools, *way, env=url)) for way in ways}
+
+    return run
+
+
 @variants.each()
-def test_the_suite_of_a_bake_passes_on_sqlite(bake: Baker, environment: Environments, variant: Variant) -> None:
-    project = bake(**variant)
-    url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("tests")}
-    assert passed(project.run(environment(variant["django_version"]), *PYTEST, env=url))
+def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> None:
+    assert tests_passed(variant, runner(variant))
 
 
-@variants.each(primary_database="postgresql")
-def test_the_suite_of_a_postgresql_bake_passes_on_postgresql(
-    bake: Baker, environment: Environments, variant: Variant, postgres: Postgres, database_names: Iterator[str]
-) -> None:
-    project = bake(**variant)
-    url = {"TEST_DATABASE_URL": postgres.url(next(database_names))}
-    assert passed(project.run(environment(variant["django_version"]), *PYTEST, env=url))
+# On SQLite nothing is kept: its test databases are in memory.
+@variants.everything("postgresql")
+def test_databases_that_one_runner_keeps_the_other_takes_up(tests_passed: Modes, variant: Variant) -> None:
+    ways = [(*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db"), (*MANAGE, "--keepdb")]
+    assert len(tests_passed(variant, *ways)) == 1
 
 
-@variants.each(primary_database="sqlite", django_version=variants.DJANGO or "5.2")
-def test_manage_py_test_passes_as_well(bake: Baker, environment: Environments, variant: Variant) -> None:
-    project = bake(**variant)
-    url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("tests")}
-    assert passed(project.run(environment(variant["django_version"]), *MANAGE, env=url))
-
-
-@variants.everything()
-@pytest.mark.parametrize(
-    "commands",
-    [
-        [(*MANAGE, "--keepdb"), (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db"), (*PYTEST, "--reuse-db")],
-        [(*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2")],
-    ],
-    ids=["kept databases", "in parallel"],
-)
-def test_the_suite_passes_with_both_runners_alike(
-    bake: Baker,
-    environment: Environments,
-    variant: Variant,
-    commands: list[tuple[str, ...]],
-    request: pytest.FixtureRequest,
-    database_names: Iterator[str],
-) -> None:
-    project = bake(**variant)
-    tools = environment(variant["django_version"])
-    url = server_for(project, variant, request, database_names)
-    # As many tests each time: what one runner keeps, the next one takes up, and neither sees more than the other.
-    assert len({passed(project.run(tools, *command, env=url)) for command in commands}) == 1
+@variants.everything("sqlite", "postgresql")
+def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
+    assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2"))) == 1

@@ -28,7 +28,7 @@ def template_files(folder: str = ".") -> list[str]:
         capture_output=True,
         text=True,
     ).stdout
-    return sorted(path for path in {*listed.split("\0")} - {""} if (ROOT / path).exists())
+    return sorted(path for path in {*listed.split("\0")} - {""} if (ROOT / path).is_file())
 
 
 def copy_template(folder: Path) -> Path:

@@ -45,14 +45,30 @@ def each(**only: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", select(**only), ids=name)
 
 
-def everything() -> pytest.MarkDecorator:
-    """Parametrize a test with the variants that hold most: mirror, replica and tenants, on two engines."""
+def each_without_version() -> pytest.MarkDecorator:
+    """Parametrize a test with every combination of the other answers, once, the versions of Django taking turns.
+
+    For what cannot depend on that version: it changes no Python, as `_shared_paths` in `cookiecutter.json` says.
+    """
+    versions = [DJANGO] if DJANGO else CHOICES["django_version"]
+    chosen = [
+        {**variant, "django_version": versions[number % len(versions)]}
+        for number, variant in enumerate(select(django_version=versions[0]))
+    ]
+    return pytest.mark.parametrize("variant", chosen, ids=name)
+
+
+def everything(*engines: str) -> pytest.MarkDecorator:
+    """Parametrize a test with variants of mirror, replica and tenants, of both kinds, on these engines."""
     chosen = [
         variant
-        for engine in ("sqlite", "postgresql")
-        for tenants in ("managed", "external")
+        for place, engine in enumerate(engines)
+        for number, tenants in enumerate(("managed", "external"))
         for variant in select(
-            primary_database=engine, secondary_database="mirror-and-replica", tenant_databases=tenants
+            primary_database=engine,
+            secondary_database="mirror-and-replica",
+            tenant_databases=tenants,
+            django_version=DJANGO or CHOICES["django_version"][(place + number) % 2],
         )
     ]
     return pytest.mark.parametrize("variant", chosen, ids=name)

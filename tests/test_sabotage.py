@@ -1,0 +1,123 @@
+"""Nothing in a project can be broken without one of its own tests failing: each row of the catalogue is tried."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support import sabotage, settings, variants
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+from tests.support.postgres import Postgres
+from tests.support.sabotage import Sabotage
+from tests.support.suites import PYTEST
+from tests.support.variants import Variant
+
+Environments = Callable[[str], Environment]
+
+PROMISES = sabotage.catalogue()
+ROWS = [row for rows in PROMISES.values() for row in rows]
+QUIETLY = (*PYTEST, "-q", "-p", "no:cacheprovider")
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Return what puts the tests of a project on a server of the given engine."""
+
+    def url(engine: str) -> dict[str, str]:
+        if engine == "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            names: Iterator[str] = request.getfixturevalue("database_names")
+            return {"TEST_DATABASE_URL": postgres.url(next(names))}
+        return {"TEST_DATABASE_URL": settings.sqlite(tmp_path)("tests")}
+
+    return url
+
+
+def copied(project: Bake, folder: Path) -> Bake:
+    """Return a copy that may be spoilt."""
+    return Bake(Path(shutil.copytree(project.path, folder / project.path.name)), project.answers)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_sabotage_is_noticed(
+    baked: Baker, environment: Environments, server: Callable[[str], dict[str, str]], tmp_path: Path, row: Sabotage
+) -> None:
+    owners = [variant for variant in row.owners() if row.fits(baked(**variant))]
+    assert owners, f"No project holds the old text of {row.name!r} in {row.file}: mend the row."
+    for variant in owners:
+        project = copied(baked(**variant), tmp_path / variants.name(variant))
+        row.apply(project)
+        tools = environment(variant["django_version"])
+        tests = row.tests_in(project)
+        assert tests or row.stops, f"{row.name!r} names no test that {variants.name(variant)} has."
+        output = project.run(tools, *QUIETLY, *tests, env=server(row.engine), code=None)
+        assert row.stops in output, output
+        if row.stops:
+            assert " passed" not in output, output
+        for test in tests:
+            assert re.search(rf"^(FAILED|ERROR) {re.escape(test)}\b", output, re.MULTILINE), f"{test} passes:\n{output}"
+
+
+@pytest.mark.parametrize(
+    "variant", {variants.name(owner): owner for row in ROWS for owner in row.owners()}.values(), ids=variants.name
+)
+def test_the_tests_that_notice_pass_without_a_sabotage(
+    baked: Baker, environment: Environments, server: Callable[[str], dict[str, str]], tmp_path: Path, variant: Variant
+) -> None:
+    project = copied(baked(**variant), tmp_path)
+    fitting = [row for row in ROWS if variant in row.owners() and row.fits(project)]
+    named = {test for row in fitting for test in row.tests_in(project)}
+    tools = environment(variant["django_version"])
+    output = project.run(tools, *QUIETLY, *sorted(named), env=server(variant["primary_database"]))
+    assert re.search(rf"^{len(named)} passed", output, re.MULTILINE), output
+
+
+def test_every_promise_has_its_sabotages() -> None:
+    assert len(PROMISES) >= 12
+    assert len(ROWS) >= 40
+
+
+GOOD: dict[str, Any] = {"name": "x", "file": "f", "old": "a", "new": "b", "red": ["tests/test_x.py::XTests::test_x"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"old": ""}, "changes nothing"),
+        ({"new": "a"}, "changes nothing"),
+        ({"red": []}, "either `red` or `stops`"),
+        ({"stops": "E001"}, "either `red` or `stops`"),
+        ({"red": ["tests/test_x.py"]}, "file::class::test"),
+        ({"needs": "__mirrror"}, "cookiecutter.json does not have"),
+        ({"rde": "misspelt"}, "rde"),
+        ({"name": None}, "name"),
+    ],
+)
+def test_a_row_that_is_not_as_it_must_be_is_an_error(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    row = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    file = tmp_path / "promise.toml"
+    file.write_text("[[sabotage]]\n" + "".join(f"{key} = {value!r}\n" for key, value in row.items()))
+    with pytest.raises(ValueError, match=f"promise.toml: .*{re.escape(says)}"):
+        sabotage.read(file)
+
+
+def test_an_old_text_that_is_gone_or_ambiguous_is_an_error(tmp_path: Path) -> None:
+    project = Bake(tmp_path, {})
+    row = Sabotage(**GOOD)
+    project.write("f", "nothing")
+    with pytest.raises(LookupError, match="not in f any more"):
+        row.apply(project)
+    project.write("f", "aa")
+    with pytest.raises(LookupError, match="stands 2 times"):
+        row.apply(project)
+
+
+def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(ValueError, match=r"empty.toml must hold"):
+        sabotage.read(tmp_path / "empty.toml")

@@ -1,0 +1,207 @@
+"""Upgrades: a project takes what changed in the template by `cruft update`, keeps what its user did, and still passes.
+
+The template's second version is made here, by a change of every kind.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import commands, settings, variants
+from tests.support.bakes import Bake
+from tests.support.commands import COOKIECUTTER
+from tests.support.environments import Environment
+from tests.support.suites import PYTEST, passed
+from tests.support.template import EMITTED, PROMPTS, copy_template
+
+Environments = Callable[[str], Environment]
+
+CRUFT = COOKIECUTTER.with_name("cruft")
+# Commits need an author, and no setting of this machine has a say in them.
+GIT = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_{key}": "author" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")},
+}
+DJANGO = variants.DJANGO or "5.2"
+ANSWERS = {
+    "project_name": 'O\'Brien & "Söhne" {{ 7*7 }}',
+    "project_slug": "a_project",
+    "primary_database": "sqlite",
+    "secondary_database": "mirror-and-replica",
+    "tenant_databases": "managed",
+    "django_version": DJANGO,
+}
+# What the template's second version no longer has, and what the user deletes.
+REMOVED = "tests/test_replica_requests.py"
+DELETED = "notes/admin.py"
+
+
+def git(folder: Path, *words: str | Path) -> str:
+    """Run git in a folder and return what it printed."""
+    return commands.run(["git", *words], cwd=folder, env=GIT)
+
+
+def commit(folder: Path) -> None:
+    """Commit all that a folder holds, into a repository that is made where there is none."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "work")
+
+
+def cruft(folder: Path, *words: str | Path, code: int = 0, typed: str | None = None) -> str:
+    """Run cruft in a folder and return what it printed."""
+    return commands.run([CRUFT, *words], cwd=folder, env={**GIT, "PYTHONUTF8": "1"}, code=code, typed=typed)
+
+
+def change(file: Path, old: str, new: str) -> None:
+    """Replace a text that must stand in the file once."""
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1, (file, old)
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def append(file: Path, text: str) -> None:
+    """Add to the end of a file, which need not exist."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(text)
+
+
+def change_template(template: Path) -> None:
+    """Make the second version of the template."""
+    emitted = template / EMITTED.name
+    append(emitted / "databases/roles.py", "\nARRIVED = True\n")
+    append(emitted / DELETED, "\nARRIVED = True\n")
+    # A filter that the first version does not have, in a file that the user changes as well.
+    extension = template / "template_extensions.py"
+    change(extension, "filters.update(", "filters.update(loud=str.upper, ")
+    append(emitted / "config/settings.py", "\nLOUD_NAME = {{ cookiecutter.project_name | loud | python_string }}\n")
+
+    table = template / "cookiecutter.json"
+    answers = json.loads(table.read_text(encoding="utf-8"))
+    # The answers stay, and what follows from them changes.
+    answers["__python"] = "3.11"
+    answers["new_question"] = ["usual", "unusual"]
+    append(emitted / "README.md", "\nThis is {{ cookiecutter.new_question }}.\n")
+    for file, variable in {"databases/arrived.py": "__mirror", "databases/foreign.py": "__external_tenants"}.items():
+        append(emitted / file, '"""A new module."""\n')
+        answers["_owned_paths"][file] = variable
+    (emitted / REMOVED).unlink()
+    del answers["_owned_paths"][REMOVED]
+    table.write_text(json.dumps(answers), encoding="utf-8")
+
+
+def edit(project: Path) -> None:
+    """Do in a project what its user might."""
+    change(project / "config/settings.py", 'TIME_ZONE = "UTC"', 'TIME_ZONE = "Europe/Berlin"')
+    change(project / "config/settings.py", '    "notes",\n', '    "notes",\n    "shop",\n')
+    change(project / "README.md", "\n## Start\n", "\nAsk Chell about it.\n\n## Start\n")
+    append(project / "shop/__init__.py", "")
+    append(
+        project / "tests/test_shop.py",
+        "from django.conf import settings\nfrom django.test import SimpleTestCase\n\n\n"
+        "class ShopTests(SimpleTestCase):\n    def test_settings_of_both(self):\n"
+        '        assert settings.TIME_ZONE == "Europe/Berlin"\n        assert settings.LOUD_NAME\n',
+    )
+    (project / DELETED).unlink()
+
+
+def bake(template: Path, folder: Path) -> Path:
+    """Bake the template as it lies there by cookiecutter and return the project."""
+    answers = [f"{key}={answer}" for key, answer in ANSWERS.items()]
+    commands.run([COOKIECUTTER, template, "--no-input", "-o", folder, *answers], cwd=template)
+    return folder / ANSWERS["project_slug"]
+
+
+def create(template: Path, folder: Path) -> Path:
+    """Make a project of the first version by cruft, commit it and return it."""
+    cruft(folder, "create", template, "-c", "first", "--no-input", "--extra-context", json.dumps(ANSWERS))
+    commit(folder / ANSWERS["project_slug"])
+    return folder / ANSWERS["project_slug"]
+
+
+def tree(project: Path) -> dict[str, bytes]:
+    """Return the files of a project, those of git and cruft left out."""
+    files = [file for file in Bake(project, {}).files if not file.startswith((".git/", ".cruft.json"))]
+    return {file: (project / file).read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of the template with two versions, of which the first is tagged `first`."""
+    folder = copy_template(tmp_path_factory.mktemp("template"))
+    commit(folder)
+    git(folder, "tag", "first")
+    change_template(folder)
+    commit(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def upgraded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Bake:
+    """A project of the first version which its user edited, and which then took the second."""
+    project = create(template, tmp_path_factory.mktemp("upgraded"))
+    edit(project)
+    commit(project)
+    assert "is out of date" in cruft(project, "check", code=1)
+    cruft(project, "update", "--skip-apply-ask")
+    assert "is up to date" in cruft(project, "check")
+    return Bake(project, {})
+
+
+def test_an_upgraded_project_is_what_a_new_one_is_with_the_same_edits(
+    upgraded: Bake, template: Path, tmp_path: Path
+) -> None:
+    expected = bake(template, tmp_path)
+    edit(expected)
+    assert tree(upgraded.path) == tree(expected)
+
+
+def test_every_kind_of_change_arrives(upgraded: Bake) -> None:
+    assert upgraded.read("databases/roles.py").endswith("\nARRIVED = True\n")
+    assert upgraded.read("config/settings.py").endswith("LOUD_NAME = 'O\\'BRIEN & \"SÖHNE\" {{ 7*7 }}'\n")
+    assert upgraded.read("README.md").endswith("\nThis is usual.\n")
+    assert 'requires-python = ">=3.11"' in upgraded.read("pyproject.toml")
+    assert "databases/arrived.py" in upgraded.files
+    assert not {"databases/foreign.py", REMOVED} & {*upgraded.files}
+
+
+def test_no_edit_of_the_user_is_lost(upgraded: Bake) -> None:
+    assert 'TIME_ZONE = "Europe/Berlin"' in upgraded.read("config/settings.py")
+    assert "Ask Chell" in upgraded.read("README.md")
+    assert {"shop/__init__.py", "tests/test_shop.py"} <= {*upgraded.files}
+    assert DELETED not in upgraded.files
+
+
+def test_the_suite_of_an_upgraded_project_passes(upgraded: Bake, environment: Environments) -> None:
+    url = {"TEST_DATABASE_URL": settings.sqlite(upgraded.path)("tests")}
+    assert passed(upgraded.run(environment(DJANGO), *PYTEST, env=url))
+
+
+def test_a_line_that_both_changed_is_left_to_the_user_as_a_conflict(template: Path, tmp_path: Path) -> None:
+    project = create(template, tmp_path)
+    append(project / "databases/roles.py", "\nOURS = True\n")
+    commit(project)
+    assert "U databases/roles.py" in cruft(project, "update", "--skip-apply-ask")
+    assert git(project, "diff", "--name-only", "--diff-filter=U") == "databases/roles.py\n"
+    text = (project / "databases/roles.py").read_text(encoding="utf-8")
+    assert text.endswith("<<<<<<< ours\nOURS = True\n=======\nARRIVED = True\n>>>>>>> theirs\n")
+
+
+def test_a_project_made_without_cruft_is_upgraded_once_it_is_linked(template: Path, tmp_path: Path) -> None:
+    git(template, "worktree", "add", "--quiet", tmp_path / "first", "first")
+    project = bake(tmp_path / "first", tmp_path)
+    edit(project)
+    commit(project)
+    # cruft asks the questions again, those of the newest version, and then for the commit that the project is from.
+    numbers = {key: str(choices.index(ANSWERS[key]) + 1) for key, choices in variants.CHOICES.items()}
+    typed = [*(numbers.get(key, ANSWERS[key]) for key in PROMPTS), "", git(template, "rev-parse", "first")]
+    cruft(project, "link", template, typed="\n".join(typed))
+    commit(project)
+    cruft(project, "update", "--skip-apply-ask")
+    expected = bake(template, tmp_path / "expected")
+    edit(expected)
+    assert tree(project) == tree(expected)
