@@ -14,9 +14,9 @@ def test_database_name(alias: str, primary: dict[str, Any], database: dict[str, 
 
     Arguments: the alias, the settings of the primary, whose name tells projects on one server apart, and its own.
 
-    The name carries a digest of every migration and fixture: with `--keepdb` or `--reuse-db` a database built from others
-    is not taken up again. (Old ones stay on the server until you drop them.) It is short because PostgreSQL cuts names
-    off at 63 bytes, and so would drop the suffixes that keep parallel workers apart.
+    The name carries a digest of every migration and fixture: a database built from others is not taken up again with
+    `--keepdb` or `--reuse-db`. (Old ones stay on the server until you drop them.) It is short because PostgreSQL cuts
+    names off at 63 bytes, and so would drop the suffixes that keep parallel workers apart.
     """
     if database["ENGINE"].endswith("sqlite3"):
         return None
