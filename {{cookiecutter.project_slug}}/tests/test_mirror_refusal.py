@@ -11,16 +11,22 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import ConnectionHandler, OperationalError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 from django.test.utils import setup_test_environment
 
 from accounts.models import Member, Organisation
+from databases.connections import read_only, sqlite
 from databases.external import models_of
+from databases.mirror import MirrorWriteError, guard
 from databases.testing.mode import is_test_database
 from materials.models import Material, Subject
 
@@ -118,43 +124,43 @@ def contents() -> list[Any]:
 
 
 def report() -> None:
-    """Print what became of each attempt, and what the mirror then held. This is what runs in production."""
-    outcomes = {name: outcome(attempt) for name, attempt in ALL.items()}
-    call_command("migrate", verbosity=0)
-    print(json.dumps({"outcomes": outcomes, "contents": contents(), "open": is_test_database("mirror")}))
+    """Print what became of each attempt, and what the mirror then held.
 
-
-def report_with_every_flag() -> None:
-    """Do the same in a process that looks as much like a test run as can be."""
+    This runs in production, in a process that looks as much like a test run as can be.
+    """
     sys.argv = ["manage.py", "loaddata", "test"]
     setup_test_environment()
-    report()
+    outcomes = {name: outcome(attempt) for name, attempt in ALL.items()}
+    call_command("migrate", verbosity=0)
+    facts = {
+        "is a test database": is_test_database("mirror"),
+        "takes tables": router.allow_migrate("mirror", "accounts"),
+    }
+    print(json.dumps({"outcomes": outcomes, "contents": contents(), "facts": facts}))
 
 
 class RefusalTests(TestCase):
     databases = {"mirror"}
-    function = "report"
-    flags: dict[str, str] = {}
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        cls.urls = {
+        environment = {
             "DATABASE_URL": f"sqlite:///{folder.name}/primary.sqlite3",
             "MIRROR_DATABASE_URL": production.url_of("mirror", folder.name),
+            **dict.fromkeys(("TESTING", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"), "1"),
         }
-        code = f"from tests.test_mirror_refusal import {cls.function} as report; report()"
-        cls.report = production.run(code, **cls.urls, **cls.flags)
+        cls.report = production.run("from tests.test_mirror_refusal import report; report()", **environment)
         cls.outcomes = cls.report["outcomes"]
 
     def test_the_mirror_holds_what_it_held_before(self):
         self.assertEqual(self.report["contents"], contents())
         self.assertIn("Aperture Science", contents()[-1])
 
-    def test_the_mirror_is_no_test_database(self):
-        self.assertFalse(self.report["open"])
+    def test_the_mirror_is_no_test_database_whatever_flags_are_set(self):
+        self.assertEqual(self.report["facts"], {"is a test database": False, "takes tables": False})
 
     def test_the_router_refuses_and_names_model_alias_and_way_out(self):
         for name in BY_THE_ROUTER:
@@ -179,9 +185,44 @@ class RefusalTests(TestCase):
                 self.assertRegex(self.outcomes[name], f"^CommandError: {name} on 'mirror' is refused: another app")
 
 
-class RefusalWithEveryFlagOfATestRunTests(RefusalTests):
-    function = "report_with_every_flag"
-    flags = {"TESTING": "1", "PYTEST_CURRENT_TEST": "1", "PYTEST_VERSION": "1"}
+class SessionTests(TestCase):
+    """The guard on connections made for these tests, whatever engine the project has."""
+
+    databases = {"mirror"}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name, "upstream.sqlite3")
+
+    def connect(self, config: dict[str, Any]) -> BaseDatabaseWrapper:
+        connection = ConnectionHandler({"default": {}, "mirror": config})["mirror"]
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_sqlite_file_that_could_be_written_is_not(self):
+        connection = self.connect(sqlite(self.file))
+        with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
+            self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
+
+    def test_a_sqlite_file_that_is_missing_is_not_made(self):
+        connection = self.connect(read_only(sqlite(self.file)))
+        self.assertRaises(OperationalError, connection.ensure_connection)
+        self.assertFalse(self.file.exists())
+
+    def test_an_engine_whose_sessions_cannot_be_guarded_is_refused(self):
+        connection = mock.Mock(alias="mirror", vendor="oracle")
+        with mock.patch.object(guard, "is_test_database", return_value=False):
+            self.assertRaisesMessage(ImproperlyConfigured, "no read-only session", guard._guard, connection)
+        connection.cursor.assert_not_called()
+
+    def test_the_refusals_of_every_engine_are_known_as_such(self):
+        postgresql = mock.Mock(sqlstate="25006")
+        mysql = Exception(1792, "Cannot execute statement in a READ ONLY transaction.")
+        for cause in (postgresql, mysql, Exception("attempt to write a readonly database")):
+            self.assertTrue(guard._is_refusal(cause))
+        for cause in (None, mock.Mock(sqlstate="23505"), Exception(1062, "Duplicate entry")):
+            self.assertFalse(guard._is_refusal(cause))
 
 
 class NegativeControlTests(TestCase):

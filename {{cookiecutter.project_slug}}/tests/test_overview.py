@@ -11,6 +11,8 @@ from django.test import TransactionTestCase, override_settings
 from databases.overview import report_on
 from notes.models import Note
 
+DOWN = mock.patch.object(connection, "cursor", side_effect=OperationalError("to db.example.com as ann"))
+
 
 class OverviewTests(TransactionTestCase):
     # All of them: the command looks at every database.
@@ -42,9 +44,21 @@ class OverviewTests(TransactionTestCase):
             editor.create_model(Note)
 
     def test_a_database_that_is_down_is_a_problem_without_its_address(self):
-        with mock.patch.object(connection, "cursor", side_effect=OperationalError("to db.example.com as ann")):
+        with DOWN:
             report = report_on("default")
         self.assertEqual(report.problems, ["cannot be reached (OperationalError)"])
+
+    def test_the_others_are_reported_while_a_database_is_down(self):
+        out = StringIO()
+        with DOWN, self.assertRaisesMessage(CommandError, "Not well: default"):
+            call_command("databases", stdout=out)
+        for alias in connections:
+            self.assertIn(f"{alias}: ", out.getvalue())
+
+    @override_settings(DEBUG=True)
+    def test_the_page_is_shown_while_a_database_is_down(self):
+        with DOWN:
+            self.assertContains(self.client.get("/"), "cannot be reached (OperationalError)")
 
     def test_a_database_that_no_router_serves_is_a_problem(self):
         (problem,) = report_on("elsewhere").problems

@@ -1,17 +1,21 @@
 """Every model is in the database of its app, and a project where that is not certain does not start."""
 
+from inspect import getfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
 from django.apps import apps
-from django.core.exceptions import AppRegistryNotReady
+from django.conf import settings
+from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 from django.db import connections, models, router
 from django.db.migrations.state import ModelState, ProjectState
 from django.test import SimpleTestCase, TestCase
 
 from databases.external import load, models_of, roles_of
+from databases.primary import PrimaryRouter
 from databases.roles import PRIMARY, role_of_alias
+from databases.testing import names
 
 from . import production
 
@@ -42,6 +46,20 @@ class RegistryTests(SimpleTestCase):
     def test_it_cannot_be_asked_before_all_models_are_loaded(self):
         with mock.patch.object(apps, "models_ready", False), self.assertRaises(AppRegistryNotReady):
             load.__wrapped__()
+
+    def test_a_role_that_no_router_serves_is_refused_at_every_use(self):
+        expected = {
+            f"(databases.E001) {Path(getfile(model)).relative_to(settings.BASE_DIR)}: class {model.__name__} is "
+            f"{role!r}, a role that no router serves. "
+            "Add the router of that role to DATABASE_ROUTERS, or give the model another base class."
+            for role, model in ((role, models_of(role)[0]) for role in ROLES)
+        }
+        load.cache_clear()
+        with mock.patch.object(router, "routers", [PrimaryRouter()]):
+            for _ in range(2):
+                with self.assertRaises(ImproperlyConfigured) as caught:
+                    load()
+                self.assertEqual(set(str(caught.exception).splitlines()), expected)
 
     def test_an_app_that_is_not_installed_is_the_primarys(self):
         self.assertEqual(roles_of("long_gone"), {PRIMARY})
@@ -86,6 +104,27 @@ class AllowMigrateTests(TestCase):
             self.assertEqual(self.allowed("notes", database=role), set())
 
 
+class DatabaseNameTests(SimpleTestCase):
+    """Names of test databases on a server, which keeps them between runs and for several projects."""
+
+    def name(self, alias: str = "upstream", primary: str = "shop", **files: str) -> str:
+        server = {"ENGINE": "django.db.backends.postgresql"}
+        with TemporaryDirectory() as folder, mock.patch.object(names, "PROJECT", Path(folder)):
+            for path in (Path(folder, "notes/migrations/0001_initial.py"), Path(folder, "notes/fixtures/demo.json")):
+                path.parent.mkdir(parents=True)
+                path.write_text(files.get(path.stem.removeprefix("0001_"), ""))
+            return names.test_database_name(alias, {"NAME": primary}, server)
+
+    def test_a_kept_database_is_not_taken_up_again_after_a_change_of_migrations_or_fixtures(self):
+        self.assertEqual(self.name(), self.name())
+        self.assertEqual(len({self.name(), self.name(initial="new table"), self.name(demo="new row")}), 3)
+
+    def test_every_project_and_alias_has_its_own_and_there_is_room_for_the_suffixes_of_workers(self):
+        found = {self.name(), self.name("default"), self.name(primary="other"), self.name("upstream", "x" * 63)}
+        self.assertEqual(len(found), 4)
+        self.assertLess(max(len(name) for name in found), 40)
+
+
 class ChangedProjectTests(SimpleTestCase):
     """Each test changes a copy of this project and starts it."""
 
@@ -105,15 +144,18 @@ class ChangedProjectTests(SimpleTestCase):
     def install(self, app: str) -> None:
         self.write("config/settings.py", f"INSTALLED_APPS = [*INSTALLED_APPS, {app!r}]")
 
-    def stops(self, *lines: str, command: tuple[str, ...] = ("check",)) -> None:
-        """Assert that a command does nothing but end with these lines, one for each thing that is wrong."""
+    def stops(self, *lines: str, command: str = "version") -> None:
+        """Assert that a command does nothing but end with these lines, one for each thing that is wrong.
+
+        It need not be one that asks the registry: the project does not start.
+        """
         url = f"sqlite:///{self.database}"
-        process = production.command(*command, project=self.project, DATABASE_URL=url)
+        process = production.command(command, project=self.project, DATABASE_URL=url)
         self.assertEqual(process.returncode, 1)
         self.assertEqual(process.stderr.removeprefix("manage.py: ").splitlines(), list(lines))
         self.assertFalse(self.database.exists())
 
-    def test_a_model_in_a_file_that_nobody_imports_stops_check_migrate_and_tests(self):
+    def test_a_model_in_a_file_that_nobody_imports_stops_migrate_and_tests(self):
         lines = []
         for role in ROLES:
             app, base = app_of(role), base_of(role)
@@ -123,13 +165,17 @@ class ChangedProjectTests(SimpleTestCase):
                 f"(databases.E003) {Path(app, 'extra.py')}: class Lost is a model, but nothing imports this file. "
                 f"Import it in the models module of the app {app!r}: no table is made for it otherwise."
             )
-        # A label without tests: the copy must not start this very test again.
-        for command in (("check",), ("migrate",), ("test", "notes")):
-            with self.subTest(command):
-                self.stops(*lines, command=command)
+        self.stops(*lines, command="migrate")
         process = production.python("-m", "pytest", "--collect-only", project=self.project)
         self.assertNotEqual(process.returncode, 0)
         self.assertIn(lines[0], process.stderr)
+
+    def test_a_project_that_is_started_through_a_symbolic_link_is_looked_at(self):
+        self.write("notes/extra.py", "from django.db import models\nclass Lost(models.Model): ...")
+        link = self.project.with_name("link")
+        link.symlink_to(self.project, target_is_directory=True)
+        process = production.python("-m", "django", "check", project=link.parent, PYTHONPATH=str(link))
+        self.assertIn("(databases.E003) ", process.stderr)
 
     def test_modules_of_a_models_package_need_not_be_listed(self):
         for role in ROLES:
@@ -139,7 +185,7 @@ class ChangedProjectTests(SimpleTestCase):
             book = f"{role}_library/models/deep/book.py"
             self.write(book, f"from {base.__module__} import {base.__name__} as Base\nclass Book(Base): ...")
             self.install(f"{role}_library")
-            self.assertEqual(self.roles_of(f"{role}_library.book"), [role])
+        self.assertEqual(self.roles_of(*(f"{role}_library.book" for role in ROLES)), ROLES)
 
     def roles_of(self, *models: str) -> list[str]:
         keys = [model.split(".") for model in models]
@@ -157,25 +203,10 @@ class ChangedProjectTests(SimpleTestCase):
             f"{file}: class Mixed ({ROLES[0]}). Move the models of one role into an app of their own."
         )
 
-    def test_a_role_that_no_router_serves_is_refused(self):
-        self.write("odd/__init__.py", "")
-        self.write("odd/models.py", "from django.db import models")
-        for name in ("One", "Two"):
-            self.write("odd/models.py", f"class {name}(models.Model):\n    database_role = 'elsewhere'")
-        self.install("odd")
-        self.stops(
-            f"(databases.E001) {Path('odd', 'models.py')}: class One is 'elsewhere', a role that no router serves. "
-            "Add the router of that role to DATABASE_ROUTERS, or give the model another base class."
-        )
-
-    def test_a_router_that_is_missing_is_missed(self):
-        self.write("config/settings.py", "DATABASE_ROUTERS = ['databases.primary.PrimaryRouter']")
-        process = production.command("check", project=self.project)
-        self.assertEqual(process.stderr.count("(databases.E001)"), len(ROLES))
-
     def test_two_models_of_one_name_are_told_apart(self):
-        for role in ROLES:
-            model = models_of(role)[0]
+        examples = [models_of(role)[0] for role in ROLES]
+        for model in examples:
             self.write("notes/models.py", f"class {model.__name__}(models.Model): ...")
-            name = model._meta.model_name
-            self.assertEqual(self.roles_of(f"notes.{name}", f"{app_of(role)}.{name}"), [PRIMARY, role])
+        ours = [f"notes.{model._meta.model_name}" for model in examples]
+        theirs = [model._meta.label_lower for model in examples]
+        self.assertEqual(self.roles_of(*ours, *theirs), [PRIMARY] * len(ours) + ROLES)

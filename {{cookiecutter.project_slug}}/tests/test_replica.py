@@ -4,7 +4,10 @@ import asyncio
 import time
 from unittest import mock
 
-from django.contrib.auth.models import User
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection, connections, router, transaction
 from django.test import TestCase, TransactionTestCase
 
@@ -72,7 +75,9 @@ class RoutingTests(TransactionTestCase):
 
     def test_who_is_logged_in_is_read_from_the_primary(self):
         with use_replica():
-            self.assertEqual(router.db_for_read(User), "default")
+            for model in (User, Permission, Session, ContentType, LogEntry):
+                with self.subTest(model.__name__):
+                    self.assertEqual(router.db_for_read(model), "default")
 
     def test_an_object_from_a_replica_may_point_to_one_from_the_primary(self):
         one, two = Note(), Note()
@@ -134,6 +139,17 @@ class HealthTests(TransactionTestCase):
         self.assertIn("OperationalError", logs.output[0])
         with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
             self.assertEqual(health.pick(), "replica")
+
+    def test_another_replica_answers_for_a_dead_one(self):
+        two = mock.patch.object(health, "aliases", return_value=["replica", "replica_2"])
+        with two, mock.patch.object(health, "_answers", lambda alias: alias == "replica_2"):
+            # Often, because the order is random.
+            self.assertEqual({health.pick() for _ in range(20)}, {"replica_2"})
+
+    def test_a_connection_that_was_lost_is_not_taken_for_an_answer(self):
+        with mock.patch.object(connections["replica"], "close_if_unusable_or_obsolete") as sweep:
+            health.pick()
+        sweep.assert_called_once_with()
 
     def test_the_replicas_are_the_aliases_of_that_name(self):
         self.assertEqual(health.aliases(), ["replica"])

@@ -30,5 +30,17 @@ class RunnerTests(SimpleTestCase):
         process = production.command("test", "tests.no_such_test", DJANGO_SETTINGS_MODULE="config.settings")
         self.assertIn("no_such_test", process.stderr)
         self.assertNotIn(HOW, process.stderr)
-        process = production.python("-m", "pytest", "--collect-only", "-q", DJANGO_SETTINGS_MODULE="config.settings")
+        words = ("-m", "pytest", "--collect-only", "-q", "tests/test_settings.py")
+        process = production.python(*words, DJANGO_SETTINGS_MODULE="config.settings")
         self.assertEqual(process.returncode, 0, process.stderr)
+
+    def test_the_tests_know_no_server_of_production_but_the_primarys(self):
+        url = "postgresql://ann@production.example.com/{name}"
+        names = [name for name in production.ENVIRONMENT if "DATABASE_URL" in name and name != "DATABASE_URL"]
+        # Two of each where there may be two.
+        urls = {name: f"{url},{url}" if name.endswith("URLS") else url for name in names}
+        code = "import json; from config import settings_test; print(json.dumps(vars(settings_test), default=str))"
+        found = production.run(code, DJANGO_SETTINGS_MODULE="config.settings_test", **urls)
+        # `PRODUCTION` is what they were made from.
+        used = {name: value for name, value in found.items() if name.isupper() and name != "PRODUCTION"}
+        self.assertNotIn("production.example.com", str(used))

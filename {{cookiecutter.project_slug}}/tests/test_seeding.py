@@ -5,6 +5,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from django.core.management.color import no_style
 from django.db import IntegrityError, connection, models
 from django.db.migrations import AddField, CreateModel, RenameField
 from django.db.migrations.operations.base import Operation
@@ -162,9 +163,12 @@ class CopyTests(Library):
                 cursor.execute(f"DROP TABLE seed_of_{model._meta.db_table}")
         super().tearDown()
 
+    def flush(self) -> None:
+        tables = [model._meta.db_table for model in self.every]
+        connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables, reset_sequences=True))
+
     def test_rows_come_back_after_a_flush(self):
-        self.model("novel").objects.all().delete()
-        self.model("author").objects.all().delete()
+        self.flush()
         restore_copies("default", self.every)
         self.assertEqual(self.contents(), self.seeded)
 
@@ -175,6 +179,7 @@ class CopyTests(Library):
         self.assertEqual(self.contents(), self.seeded)
 
     def test_the_next_row_gets_the_next_key(self):
+        self.flush()
         restore_copies("default", self.every)
         self.assertGreater(self.model("author").objects.create(name="Vance").pk, 4)
 

@@ -30,10 +30,19 @@ class SeededCase:
     databases = "__all__"
 
     def assert_seeded(self) -> None:
-        """Assert that the external databases hold the rows of their fixtures and no others."""
+        """Assert that the external databases hold the rows of their fixtures as they were dumped, and no others."""
         expected: dict[tuple[str, type[models.Model]], set[Any]] = {}
         for alias, model, record in seeded():
             expected.setdefault((alias, model), set()).add(record["pk"])
+            instance = model._base_manager.using(alias).get(pk=record["pk"])
+            for name, value in record["fields"].items():
+                field = model._meta.get_field(name)
+                where = f"{record['model']} {record['pk']} {name} in {alias}"
+                if field.many_to_many:
+                    found = getattr(instance, name).using(alias).values_list("pk", flat=True)
+                    self.assertEqual(set(found), set(value), where)
+                else:
+                    self.assertEqual(getattr(instance, field.attname), field.to_python(value), where)
         for (alias, model), keys in expected.items():
             found = model._base_manager.using(alias).values_list("pk", flat=True)
             self.assertEqual(set(found), keys, f"{model._meta.label} in {alias}")
@@ -58,25 +67,23 @@ class SeededCase:
 
 
 class TestCaseTests(SeededCase, TestCase):
-    def test_every_value_is_the_dumped_one(self):
-        for alias, model, record in seeded():
-            instance = model._base_manager.using(alias).get(pk=record["pk"])
-            for name, value in record["fields"].items():
-                field = model._meta.get_field(name)
-                with self.subTest(f"{record['model']} {record['pk']} {name} in {alias}"):
-                    if field.many_to_many:
-                        found = getattr(instance, name).using(alias).values_list("pk", flat=True)
-                        self.assertEqual(set(found), set(value))
-                    else:
-                        self.assertEqual(getattr(instance, field.attname), field.to_python(value))
+    """Rows come back by rollback."""
 
 
 class TransactionTestCaseTests(SeededCase, TransactionTestCase):
-    def test_after_a_flush_rows_are_back_and_new_ones_get_new_keys(self):
+    def after(self, command: str) -> None:
+        """Assert that the rows are there after a command, and that the next ones get keys of their own."""
         for alias in {alias for alias, *_ in seeded()}:
-            call_command("flush", database=alias, interactive=False, verbosity=0)
+            call_command(command, database=alias, interactive=False, verbosity=0)
         self.assert_seeded()
         self.spoil()
+
+    def test_after_a_flush_rows_are_back_and_new_ones_get_new_keys(self):
+        self.after("flush")
+
+    def test_a_kept_database_that_was_left_spoilt_is_mended(self):
+        self.spoil()
+        self.after("migrate")
 
 
 class SecondTransactionTestCaseTests(TransactionTestCaseTests):
@@ -91,8 +98,7 @@ class SeedMigrationTests(SimpleTestCase):
             migration.seed(apps, editor)
 
     def test_production_does_not_install_the_seeds(self):
-        code = "import json; from django.conf import settings; print(json.dumps(settings.INSTALLED_APPS))"
-        self.assertNotIn("seeds", production.run(code))
+        self.assertNotIn("seeds", production.own_settings()["INSTALLED_APPS"])
 
 
 MODELS = """
@@ -116,19 +122,21 @@ RENAMED = """
 from django.db import migrations
 
 class Migration(migrations.Migration):
-    dependencies = [("library", "0001_initial")]
+    dependencies = [("{app}", "0001_initial")]
     operations = [migrations.RenameField("book", "title", "headline")]
 """
 TESTS = """
 from django.test import TransactionTestCase
-from library.models import Book
+from pinned.models import Book as Pinned
+from unpinned.models import Book as Unpinned
 
 class FirstTests(TransactionTestCase):
-    databases = "__all__"
+    databases = ["{alias}"]
 
-    def test_the_row_has_its_new_name(self):
-        self.assertEqual(Book._base_manager.using("{alias}").get().headline, "Phlebas")
-        Book._base_manager.using("{alias}").all().delete()
+    def test_the_rows_have_their_new_names(self):
+        for model in (Pinned, Unpinned):
+            self.assertEqual(model._base_manager.using("{alias}").get().headline, "Phlebas")
+            model._base_manager.using("{alias}").all().delete()
 
 class SecondTests(FirstTests):
     pass
@@ -136,30 +144,32 @@ class SecondTests(FirstTests):
 
 
 class LaterSchemaTests(SimpleTestCase):
-    def test_a_pinned_seed_survives_a_field_that_is_renamed_afterwards(self):
+    def test_a_seed_follows_the_last_migration_or_stays_with_the_one_that_it_is_pinned_to(self):
         alias = next(alias for alias in connections if is_foreign(alias))
         role = role_of_alias(alias)
         with TemporaryDirectory() as folder:
             project = production.copy_of_project(folder)
-            migrations = project / "library" / "migrations"
-            migrations.mkdir(parents=True)
-            (migrations / "__init__.py").touch()
-            (migrations / "0001_initial.py").write_text(CREATED)
-            (migrations / "0002_headline.py").write_text(RENAMED)
-            (project / "library" / "models.py").write_text(MODELS.format(role=role))
-            (project / "library" / "tests.py").write_text(TESTS.format(alias=alias))
+            for app in ("pinned", "unpinned"):
+                migrations = project / app / "migrations"
+                migrations.mkdir(parents=True)
+                (migrations / "__init__.py").touch()
+                (migrations / "0001_initial.py").write_text(CREATED)
+                (migrations / "0002_headline.py").write_text(RENAMED.format(app=app))
+                (project / app / "models.py").write_text(MODELS.format(role=role))
+            (project / "pinned" / "tests.py").write_text(TESTS.format(alias=alias))
             with (project / "config" / "settings.py").open("a") as settings:
-                settings.write("INSTALLED_APPS = [*INSTALLED_APPS, 'library']\n")
+                settings.write("INSTALLED_APPS = [*INSTALLED_APPS, 'pinned', 'unpinned']\n")
             with (project / "seeds" / "migrations" / "0001_seed.py").open("a") as migration:
-                pinned = '[each for each in Migration.dependencies if each[0] != "library"]'
-                migration.write(f'Migration.dependencies = [*{pinned}, ("library", "0001_initial")]\n')
-                migration.write('Migration.run_before = [("library", "0002_headline")]\n')
+                others = '[each for each in Migration.dependencies if each[0] != "pinned"]'
+                migration.write(f'Migration.dependencies = [*{others}, ("pinned", "0001_initial")]\n')
+                migration.write('Migration.run_before = [("pinned", "0002_headline")]\n')
             fixture = project / "seeds" / "fixtures" / f"{role}.json"
             records = [
                 *json.loads(fixture.read_text()),
-                {"model": "library.book", "pk": 1, "fields": {"title": "Phlebas"}},
+                {"model": "pinned.book", "pk": 1, "fields": {"title": "Phlebas"}},
+                {"model": "unpinned.book", "pk": 1, "fields": {"headline": "Phlebas"}},
             ]
             fixture.write_text(json.dumps(records))
-            process = production.command("test", "library", project=project)
+            process = production.command("test", "pinned", project=project)
         self.assertIn("Ran 2 tests", process.stderr)
         self.assertEqual(process.returncode, 0, process.stderr)

@@ -1,7 +1,9 @@
 """No leak between tenants: sessions, cache entries, files and log lines, all of which outlive a request."""
 
+import io
 import logging
 import tempfile
+from unittest import mock
 
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -15,6 +17,7 @@ from django.urls import path
 
 from databases.tenants import use_tenant
 from databases.tenants.logs import TenantFilter
+from databases.tenants.sessions import SessionStore
 
 from .two_tenants import ALL_DATABASES, APERTURE, VAVATCH, HostAsyncClient, register_both
 
@@ -81,6 +84,14 @@ class SessionTests(TestCase):
         self.assertEqual((await self.async_client.get("/async-basket/", headers=ours)).content, b"cake")
         self.assertEqual((await self.async_client.get("/async-basket/", headers=theirs)).content, b"None")
 
+    async def test_what_async_code_saves_opens_nothing_elsewhere(self):
+        with use_tenant(APERTURE):
+            session = SessionStore()
+            await session.aset("thing", "cake")
+            await session.asave()
+            self.assertEqual(await SessionStore(session.session_key).aget("thing"), "cake")
+        self.assertIsNone(await SessionStore(session.session_key).aget("thing"))
+
 
 class CacheTests(SimpleTestCase):
     def test_tenants_do_not_see_one_anothers_entries(self):
@@ -99,7 +110,7 @@ class CacheTests(SimpleTestCase):
         with use_tenant(APERTURE):
             cache.set("name", "cake")
             full_key = cache.make_key("name")
-        for key in (full_key, f"{APERTURE}::1:name", f":{APERTURE}::1:name"):
+        for key in (full_key, f"{APERTURE}:name", f"{APERTURE}::1:name", f":{APERTURE}::1:name"):
             self.assertIsNone(cache.get(key))
         self.addCleanup(cache.clear)
 
@@ -159,3 +170,12 @@ class LogTests(SimpleTestCase):
                 logging.getLogger("projects").info("inside")
             logging.getLogger("projects").info("outside")
         self.assertEqual([record.tenant for record in logs.records], [APERTURE, "-"])
+
+    def test_a_line_of_the_project_names_its_tenant(self):
+        # Found by its name: a test run has handlers of its own.
+        (console,) = [each for each in logging.getLogger().handlers if each.get_name() == "console"]
+        with mock.patch.object(console, "stream", io.StringIO()) as lines:
+            with use_tenant(APERTURE):
+                logging.getLogger("projects").info("inside")
+            logging.getLogger("projects").info("outside")
+        self.assertEqual(lines.getvalue(), f"INFO projects [{APERTURE}] inside\nINFO projects [-] outside\n")

@@ -57,6 +57,15 @@ class DatabasesTests(TestCase):
         for alias in (APERTURE_ALIAS, VAVATCH_ALIAS):
             self.assertIn(f"{alias}: tenant, ", report)
 
+    def test_a_tenant_of_the_registry_whose_server_is_gone_is_reported_as_a_problem(self):
+        Tenant.objects.create(slug="acme", database="acme", server="gone")
+        stdout = StringIO()
+        with self.assertRaisesMessage(CommandError, "Not well: tenant_acme"):
+            call_command("databases", stdout=stdout)
+        self.assertIn("tenant_acme: tenant, ", stdout.getvalue())
+        with self.settings(DEBUG=True):
+            self.assertContains(self.client.get("/"), "cannot be reached (LookupError)")
+
 
 class TenantCommandTests(TestCase):
     databases = ALL_DATABASES

@@ -119,3 +119,10 @@ class CommitTests(TransactionTestCase):
             transaction.on_commit(note_tenant, using=VAVATCH_ALIAS)
             transaction.on_commit(use_tenant(APERTURE)(note_tenant), using=VAVATCH_ALIAS)
         self.assertEqual(seen, [VAVATCH, APERTURE])
+
+    def test_atomic_for_a_tenants_model_rolls_its_writes_back(self):
+        with use_tenant(VAVATCH):
+            with self.assertRaises(ZeroDivisionError), atomic_for(DataPoint):
+                DataPoint.objects.create(name="not to stay", value=1)
+                1 / 0  # noqa: B018
+            self.assertFalse(DataPoint.objects.filter(name="not to stay").exists())

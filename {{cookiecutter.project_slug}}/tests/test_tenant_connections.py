@@ -10,6 +10,7 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from databases.models import Tenant
 from databases.tenants import UnknownTenantError
+from databases.tenants.fleet import for_each
 from databases.tenants.handler import MAX_OPEN
 
 from .two_tenants import APERTURE, APERTURE_ALIAS, in_thread
@@ -78,6 +79,11 @@ class OpenConnectionTests(SimpleTestCase):
         for number in range(MAX_OPEN + 2):
             connections[f"tenant_dynamic-{number}"]
         self.assertEqual(len(opened()), MAX_OPEN + 2)
+
+    def test_a_run_over_many_tenants_closes_their_connections_on_the_way(self):
+        tenants = [Tenant(slug=f"dynamic-{number}") for number in range(MAX_OPEN + 2)]
+        for_each(tenants, lambda tenant: connections[tenant.alias], lambda line: None)
+        self.assertEqual(opened(), [tenant.alias for tenant in tenants[-MAX_OPEN:]])
 
     def test_django_closes_them_when_they_are_old(self):
         def sweep() -> None:

@@ -20,6 +20,9 @@ class QuerysetTests(TestCase):
     def setUp(self):
         add_a_point_each()
 
+    def refused(self):
+        return self.assertRaisesMessage(CrossTenantError, f"A queryset built under the tenant {APERTURE!r} was")
+
     def test_a_queryset_is_refused_under_another_tenant_and_under_none(self):
         evaluations = {
             "iterate": list,
@@ -44,9 +47,9 @@ class QuerysetTests(TestCase):
         for name, evaluate in evaluations.items():
             with use_tenant(APERTURE):
                 rows = DataPoint.objects.filter(pk=1000)
-            with self.subTest(name, under="another"), use_tenant(VAVATCH), self.assertRaises(CrossTenantError):
+            with self.subTest(name, under="another"), use_tenant(VAVATCH), self.refused():
                 evaluate(rows)
-            with self.subTest(name, under="none"), self.assertRaises(CrossTenantError):
+            with self.subTest(name, under="none"), self.refused():
                 evaluate(rows)
             with self.subTest(name, under="its own"), use_tenant(APERTURE):
                 evaluate(rows)

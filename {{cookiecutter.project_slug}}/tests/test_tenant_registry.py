@@ -3,9 +3,11 @@
 from unittest import mock
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, transaction
 from django.test import SimpleTestCase, TestCase, override_settings
+from django.urls import reverse
 
 from databases.models import Tenant
 from databases.tenants import UnknownTenantError
@@ -127,6 +129,11 @@ class RefusalTests(TestCase):
         with override_settings(TENANT_SERVERS=servers):
             self.refuse("belongs to the tenant 'horza' already", database="shared", server="twin")
 
+    def test_a_tenant_whose_server_is_gone_is_not_in_the_way_of_others(self):
+        Tenant.objects.create(slug="horza", database="shared", server="gone")
+        with mock.patch("databases.tenants.lifecycle.make_ready"):
+            self.assertEqual(create_tenant("chell", database="shared").status, Tenant.Status.ACTIVE)
+
     def test_another_database_for_a_tenant_that_exists(self):
         Tenant.objects.create(slug="chell", database="tenant_chell")
         self.refuse("an alias never comes to mean another database", database="other")
@@ -146,3 +153,26 @@ class RefusalTests(TestCase):
     def test_an_unknown_tenant_is_said_to_be_unknown(self):
         with self.assertRaisesMessage(UnknownTenantError, "There is no tenant 'chell': see `list_tenants`"):
             find("chell")
+
+
+class AdminTests(TestCase):
+    def setUp(self):
+        self.tenant = Tenant.objects.create(slug="chell", database="tenant_chell")
+        self.client.force_login(User.objects.create_superuser("ann"))
+
+    def test_a_tenants_status_is_changed_there_and_its_database_is_not(self):
+        page = reverse("admin:databases_tenant_change", args=[self.tenant.pk])
+        self.client.post(page, {"slug": "glados", "server": "gone", "database": "other", "status": "suspended"})
+        self.assertEqual(
+            Tenant.objects.values_list("slug", "server", "database", "status").get(),
+            ("chell", "default", "tenant_chell", "suspended"),
+        )
+
+    def test_a_tenant_is_neither_added_nor_deleted_there(self):
+        for page in (
+            reverse("admin:databases_tenant_add"),
+            reverse("admin:databases_tenant_delete", args=[self.tenant.pk]),
+        ):
+            with self.subTest(page):
+                self.assertEqual(self.client.post(page, {"post": "yes"}).status_code, 403)
+        self.assertEqual(Tenant.objects.get(), self.tenant)

@@ -14,6 +14,8 @@ from databases.external import load, models_of
 from databases.roles import PRIMARY, role_of_alias
 from notes.models import Note
 
+from . import production
+
 ROLES = sorted(set(load().models.values()) - {PRIMARY})
 #: A database of each role but the primary.
 ALIASES = [next(alias for alias in connections if role_of_alias(alias) == role) for role in ROLES]
@@ -154,3 +156,8 @@ class SettingTests(SimpleTestCase):
         self.assertEqual(len(self.wrappers()), 1)
         with override_settings(DETECT_UNCOVERED_WRITES=False):
             self.assertEqual(self.wrappers(), [])
+
+    def test_it_is_on_in_development_and_off_in_production(self):
+        for debug, expected in (("on", True), ("off", False)):
+            with self.subTest(debug=debug):
+                self.assertIs(production.own_settings(DEBUG=debug)["DETECT_UNCOVERED_WRITES"], expected)
