@@ -53,7 +53,8 @@ MIDDLEWARE = [
 
 database_url = env.str("DATABASE_URL", default="")
 # % if cookiecutter.primary_database == "sqlite"
-DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL", connections.sqlite(BASE_DIR / "db.sqlite3"))}
+development = connections.sqlite(BASE_DIR / "db.sqlite3") if DEBUG else None
+DATABASES = {"default": connections.from_url(database_url, "DATABASE_URL", development)}
 # % else
 # % if cookiecutter.__postgresql
 if DEBUG and not database_url:

@@ -15,7 +15,6 @@ from django.test import SimpleTestCase, TestCase
 from databases.external import load, models_of, roles_of
 from databases.primary import PrimaryRouter
 from databases.roles import PRIMARY, role_of_alias
-from databases.testing import names
 
 from . import production
 
@@ -102,27 +101,6 @@ class AllowMigrateTests(TestCase):
             for elsewhere in (PRIMARY, "default", "nowhere"):
                 self.assertEqual(self.allowed(app_of(role), database=elsewhere), set())
             self.assertEqual(self.allowed("notes", database=role), set())
-
-
-class DatabaseNameTests(SimpleTestCase):
-    """Names of test databases on a server, which keeps them between runs and for several projects."""
-
-    def name(self, alias: str = "upstream", primary: str = "shop", **files: str) -> str:
-        server = {"ENGINE": "django.db.backends.postgresql"}
-        with TemporaryDirectory() as folder, mock.patch.object(names, "PROJECT", Path(folder)):
-            for path in (Path(folder, "notes/migrations/0001_initial.py"), Path(folder, "notes/fixtures/demo.json")):
-                path.parent.mkdir(parents=True)
-                path.write_text(files.get(path.stem.removeprefix("0001_"), ""))
-            return names.test_database_name(alias, {"NAME": primary}, server)
-
-    def test_a_kept_database_is_not_taken_up_again_after_a_change_of_migrations_or_fixtures(self):
-        self.assertEqual(self.name(), self.name())
-        self.assertEqual(len({self.name(), self.name(initial="new table"), self.name(demo="new row")}), 3)
-
-    def test_every_project_and_alias_has_its_own_and_there_is_room_for_the_suffixes_of_workers(self):
-        found = {self.name(), self.name("default"), self.name(primary="other"), self.name("upstream", "x" * 63)}
-        self.assertEqual(len(found), 4)
-        self.assertLess(max(len(name) for name in found), 40)
 
 
 class ChangedProjectTests(SimpleTestCase):

@@ -5,8 +5,8 @@ from django.test import SimpleTestCase
 
 from . import production
 
-#: What production cannot do without. The primary's URL has a default in some projects.
-NEEDED = [name for name in production.ENVIRONMENT if name.endswith(("KEY", "DOMAIN", "_DATABASE_URL"))]
+#: What production cannot do without.
+NEEDED = [name for name in production.ENVIRONMENT if name.endswith(("KEY", "DOMAIN", "DATABASE_URL"))]
 
 
 class OwnSettingsTests(SimpleTestCase):
@@ -21,14 +21,6 @@ class OwnSettingsTests(SimpleTestCase):
             with self.subTest(name), self.assertRaisesMessage(ImproperlyConfigured, name):
                 production.own_settings(**{name: ""})
 
-    # % if cookiecutter.__tenants
-    def test_a_server_whose_tenants_would_share_a_database_is_refused(self):
-        url = "postgresql://ann@db.example.com/one"
-        for environment in ({"TENANT_DATABASE_URL": url}, {"TENANT_SERVERS": f"second={url}"}):
-            with self.subTest(environment), self.assertRaisesMessage(ImproperlyConfigured, "must hold {name}"):
-                production.own_settings(**environment)
-
-    # % endif
     def test_a_url_that_is_none_stops_the_start_and_its_password_is_not_shown(self):
         process = production.command("check", DATABASE_URL="oracle://ann:s3cret@host/db")
         self.assertNotEqual(process.returncode, 0)

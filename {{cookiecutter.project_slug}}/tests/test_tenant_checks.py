@@ -7,12 +7,15 @@ from unittest import mock
 
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.test import SimpleTestCase, override_settings
 from django.test.utils import isolate_apps
 
 from databases.tenants import TenantModel, checks
 from databases.tenants.models import TenantManager, TenantQuerySet
+
+from . import production
 
 SERVER = {"ENGINE": "django.db.backends.postgresql", "HOST": "eu.example.com", "NAME": "{name}", "PASSWORD": "hunter2"}
 
@@ -75,6 +78,12 @@ class SettingTests(SimpleTestCase):
             self.assertEqual(warning.id, "databases.W001")
             self.assertNotIn("hunter2", f"{warning}")
         self.assertEqual(self.servers(eu={**SERVER, "OPTIONS": {"sslmode": "require"}, "ATOMIC_REQUESTS": False}), [])
+
+    def test_a_server_whose_tenants_would_share_a_database_is_refused(self):
+        url = "postgresql://ann@db.example.com/one"
+        for environment in ({"TENANT_DATABASE_URL": url}, {"TENANT_SERVERS": f"second={url}"}):
+            with self.subTest(environment), self.assertRaisesMessage(ImproperlyConfigured, "must hold {name}"):
+                production.own_settings(**environment)
 
     def test_the_checks_are_registered(self):
         registered = registry.get_checks()

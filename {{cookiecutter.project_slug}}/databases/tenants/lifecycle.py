@@ -13,7 +13,7 @@ from .context import alias_of
 # % if cookiecutter.__managed_tenants
 from .provision import make_ready
 # % endif
-from .registry import Tenant, check_database_name
+from .registry import Tenant
 
 
 def create_tenant(slug: str, *, server: str = "default", database: str = "") -> Tenant:
@@ -26,7 +26,6 @@ def create_tenant(slug: str, *, server: str = "default", database: str = "") -> 
     """
     alias = alias_of(slug)
     database = database or alias
-    check_database_name(database)
     if server not in settings.TENANT_SERVERS:
         raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
     _refuse_shared_database(Tenant(slug=slug, server=server, database=database))

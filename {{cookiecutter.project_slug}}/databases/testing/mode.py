@@ -13,7 +13,7 @@ _configured: dict[str, str] = {}
 def remember_configured_names() -> None:
     """Note the database name of every alias as the settings have it. Called once, when Django starts."""
     for alias, config in connections.settings.items():
-        _configured.setdefault(alias, str(config["NAME"]))
+        _configured[alias] = str(config["NAME"])
 
 
 def is_test_database(alias: str) -> bool:
@@ -21,5 +21,5 @@ def is_test_database(alias: str) -> bool:
     if alias not in _configured:
         return False
     current = str(connections.settings[alias]["NAME"])
-    # The second half: a TEST NAME equal to some configured name is no test database.
-    return current != _configured[alias] and current not in _configured.values()
+    # Not that of another alias either: a TEST NAME equal to some configured name is no test database.
+    return current not in _configured.values()

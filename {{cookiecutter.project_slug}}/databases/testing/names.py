@@ -22,5 +22,5 @@ def test_database_name(alias: str, primary: dict[str, Any], database: dict[str, 
         return None
     digest = hashlib.blake2b(str(primary["NAME"]).encode(), digest_size=4)
     for path in sorted([*PROJECT.glob("*/migrations/*.py"), *PROJECT.glob("*/fixtures/*.json")]):
-        digest.update(path.read_bytes())
+        digest.update(path.name.encode() + path.read_bytes())
     return f"test_{digest.hexdigest()}_{alias}"
