@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Words for cookiecutter: make project ARGS="--no-input -o .. primary_database=postgresql"
 ARGS ?=
 # Words for pytest: make test PYTEST="-k refused"
-PYTEST ?= --numprocesses auto
+PYTEST ?= --numprocesses auto --dist worksteal
 
 .PHONY: project test lint manifest clean
 

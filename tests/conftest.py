@@ -64,44 +64,40 @@ def shared() -> Path:
     return Path(os.environ[SHARED])
 
 
-@pytest.fixture
-def bake(cookies: Any) -> Baker:
-    """Bake a project from answers: `bake(tenant_databases="managed")`.
+@pytest.fixture(scope="session")
+def baked(cookies_session: Any, shared: Path) -> Baker:
+    """Bake a project from answers, to be read only: `baked(tenant_databases="managed")`. Each is made once per run.
 
     Unknown keys and choices raise ValueError, and whatever cookiecutter raises goes on.
     """
-    return lambda **answers: _bake(cookies, answers)
-
-
-@pytest.fixture(scope="session")
-def baked(cookies_session: Any, shared: Path) -> Baker:
-    """Like `bake`, for tests that only read: each combination of answers is baked once per run."""
 
     def once(**answers: str) -> Bake:
+        check_answers(answers)
         folder = shared / "baked" / hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
         with locked(folder.with_suffix(".lock")):
             if not folder.exists():
-                project = _bake(cookies_session, answers)
-                (project.path.parent / "answers.json").write_text(json.dumps(project.answers))
-                shutil.move(project.path.parent, folder)
+                result = cookies_session.bake(extra_context=answers)
+                if result.exception:
+                    raise result.exception
+                made = result.project_path.parent
+                (made / "answers.json").write_text(json.dumps(result.context))
+                shutil.move(made, folder)
         rendered = json.loads((folder / "answers.json").read_text())
         return Bake(folder / rendered["project_slug"], rendered)
 
     return once
 
 
+@pytest.fixture
+def bake(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> Baker:
+    """Like `baked`, for tests that run or change the project: theirs alone."""
+    return lambda **answers: baked(**answers).copy(tmp_path_factory.mktemp("bake"))
+
+
 @pytest.fixture(scope="session")
 def trees(baked: Baker) -> dict[str, dict[str, str]]:
     """The digest of each file of each variant, whatever this run is restricted to."""
     return {variants.name(variant): baked(**variant).digests() for variant in variants.every()}
-
-
-def _bake(cookies: Any, answers: dict[str, str]) -> Bake:
-    check_answers(answers)
-    result = cookies.bake(extra_context=answers)
-    if result.exception:
-        raise result.exception
-    return Bake(result.project_path, dict(result.context))
 
 
 @pytest.fixture(scope="session")

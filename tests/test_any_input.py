@@ -140,7 +140,7 @@ def site_name(source: str) -> object:
 def test_any_name_is_refused_or_stands_unharmed() -> None:
     outcomes: Counter[str] = Counter()
 
-    @search(max_examples=300)
+    @search(max_examples=260)
     @given(st.fixed_dictionaries({"project_name": hostile | long_texts}, optional={**choices, "project_slug": slugs}))
     def look(answers: dict[str, str]) -> None:
         outcomes[answer(answers)] += 1
@@ -155,7 +155,7 @@ def test_any_answers_are_refused_or_stand_unharmed() -> None:
     outcomes: Counter[str] = Counter()
     anything = {key: values | hostile for key, values in choices.items()}
 
-    @search(max_examples=300)
+    @search(max_examples=260)
     @given(st.fixed_dictionaries({}, optional={"project_name": hostile, "project_slug": slugs | hostile, **anything}))
     def look(answers: dict[str, str]) -> None:
         outcomes[answer(answers)] += 1

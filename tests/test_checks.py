@@ -29,7 +29,8 @@ def test_ruff_finds_nothing_and_would_format_nothing(baked: Baker, environment: 
     project.run(tools, "ruff", "format", "--no-cache", "--check", ".")
 
 
-@variants.each_without_version()
+# What engines and versions change is config/settings.py alone, or no Python at all: see `_shared_paths`.
+@variants.each_role()
 def test_mypy_finds_nothing(
     baked: Baker, environment: Environments, variant: Variant, shared: Path, worker_id: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,11 +37,6 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], di
     return url
 
 
-def copied(project: Bake, folder: Path) -> Bake:
-    """Return a copy that may be spoilt."""
-    return Bake(Path(shutil.copytree(project.path, folder / project.path.name)), project.answers)
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_sabotage_is_noticed(
     baked: Baker, environment: Environments, server: Callable[[str], dict[str, str]], tmp_path: Path, row: Sabotage
@@ -50,7 +44,7 @@ def test_a_sabotage_is_noticed(
     owners = [variant for variant in row.owners() if row.fits(baked(**variant))]
     assert owners, f"No project holds the old text of {row.name!r} in {row.file}: mend the row."
     for variant in owners:
-        project = copied(baked(**variant), tmp_path / variants.name(variant))
+        project = baked(**variant).copy(tmp_path / variants.name(variant))
         row.apply(project)
         tools = environment(variant["django_version"])
         tests = row.tests_in(project)
@@ -77,7 +71,7 @@ def test_the_tests_that_notice_pass_without_a_sabotage(
     assert named
     for number, (answers, tests) in enumerate(named.items()):
         variant = json.loads(answers)
-        project = copied(baked(**variant), tmp_path / str(number))
+        project = baked(**variant).copy(tmp_path / str(number))
         tools = environment(variant["django_version"])
         output = project.run(tools, *QUIETLY, *sorted(tests), env=server(engine))
         assert re.search(rf"^{len(tests)} passed", output, re.MULTILINE), output

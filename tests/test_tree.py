@@ -63,16 +63,6 @@ def test_every_file_of_a_bake_parses_and_ends_lines_in_one_way(baked: Baker, var
                 parse(text)
 
 
-@variants.each()
-def test_two_bakes_of_the_same_answers_are_byte_identical(baked: Baker, bake: Baker, variant: Variant) -> None:
-    first, second = baked(**variant), bake(**variant)
-    assert first.path != second.path
-    assert first.files == second.files
-    for file in first.files:
-        assert (first.path / file).read_bytes() == (second.path / file).read_bytes(), file
-        assert (first.path / file).stat().st_mode == (second.path / file).stat().st_mode, file
-
-
 def test_the_largest_and_the_smallest_bake_differ_by_every_owned_path(baked: Baker) -> None:
     everything: set[str] = set()
     for variant in variants.ALL:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ class Bake:
     def read(self, file: str) -> str:
         """Return the text of a file; raises FileNotFoundError where there is none."""
         return (self.path / file).read_bytes().decode()
+
+    def copy(self, folder: Path) -> "Bake":
+        """Copy the project into a folder and return the copy."""
+        return Bake(Path(shutil.copytree(self.path, folder / self.path.name)), self.answers)
 
     def write(self, file: str, text: str) -> None:
         """Write a file."""

@@ -45,15 +45,23 @@ def each(**only: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", select(**only), ids=name)
 
 
-def each_without_version() -> pytest.MarkDecorator:
-    """Parametrize a test with every combination of the other answers, once, the versions of Django taking turns.
+def each_role() -> pytest.MarkDecorator:
+    """Parametrize a test with every combination of roles once.
 
-    For what cannot depend on that version: it changes no Python, as `_shared_paths` in `cookiecutter.json` says.
+    Engines and versions of Django take turns, so that every engine meets every answer about roles.
     """
     versions = [DJANGO] if DJANGO else CHOICES["django_version"]
+    engines = CHOICES["primary_database"]
     chosen = [
-        {**variant, "django_version": versions[number % len(versions)]}
-        for number, variant in enumerate(select(django_version=versions[0]))
+        variant
+        for row, secondary in enumerate(CHOICES["secondary_database"])
+        for column, tenants in enumerate(CHOICES["tenant_databases"])
+        for variant in select(
+            primary_database=engines[(row + column) % len(engines)],
+            secondary_database=secondary,
+            tenant_databases=tenants,
+            django_version=versions[(row + column) % len(versions)],
+        )
     ]
     return pytest.mark.parametrize("variant", chosen, ids=name)
 
