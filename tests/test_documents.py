@@ -20,12 +20,13 @@ from tests.support.template import ROOT, copy_template
 from tests.support.variants import Variant
 
 TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
+#: The default answers, and two that between them have every role.
 CHOSEN = [
     variants.select()[0],
-    variants.select(
-        primary_database="postgresql", secondary_database="mirror-and-replica", tenant_databases="external"
-    )[-1],
-    variants.select(primary_database="sqlite", secondary_database="none", tenant_databases="managed")[-1],
+    variants.select(primary_database="postgresql", secondary_database="read-only-mirror", tenant_databases="external")[
+        -1
+    ],
+    variants.select(primary_database="sqlite", secondary_database="read-replica", tenant_databases="managed")[-1],
 ]
 #: Runs the Python of a README with the names that its reader has at hand.
 RUN_BLOCKS = """

@@ -1,14 +1,14 @@
 """What is not there: words of what was not chosen, modules, dependencies and settings that nothing uses."""
 
 import ast
+import functools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from tests.conftest import Baker
-from tests.support import variants
-from tests.support.bakes import Bake
+from tests.support import commands, variants
 from tests.support.environments import Environment
 from tests.support.variants import Variant
 
@@ -67,7 +67,7 @@ def test_nothing_speaks_of_a_role_or_an_engine_that_was_not_chosen(baked: Baker,
 def test_every_module_is_imported_by_something(baked: Baker, variant: Variant) -> None:
     project = baked(**variant)
     modules = {name_of(file): file for file in project.files if file.endswith(".py") and project.read(file)}
-    mentioned = {name for file in project.files for name in mentions(project, file)}
+    mentioned = {name for file in project.files for name in mentions(file, project.read(file))}
     assert [
         file
         for module, file in modules.items()
@@ -83,28 +83,24 @@ def name_of(file: str) -> str:
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def mentions(project: Bake, file: str) -> Iterator[str]:
-    """Yield the dotted names that a file speaks of: imports in Python, and names in strings, as settings hold them."""
-    text = project.read(file)
-    yield from re.findall(r"\b\w+(?:\.\w+)+", text if not file.endswith((".py", ".md")) else "")
+@functools.cache
+def mentions(file: str, text: str) -> frozenset[str]:
+    """Return the dotted names that a file speaks of: imports in Python, and names in strings, as settings hold them."""
     if not file.endswith(".py"):
-        return
+        return frozenset(re.findall(r"\b\w+(?:\.\w+)+", text if not file.endswith(".md") else ""))
+    found = set()
     package = name_of(file) if file.endswith("/__init__.py") else name_of(file).rpartition(".")[0]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            base = ".".join(
-                [*parts[: len(parts) + 1 - node.level], node.module or ""] if node.level else [node.module or ""]
-            )
-            yield base.rstrip(".")
-            yield from (f"{base.rstrip('.')}.{alias.name}" for alias in node.names)
+            base = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            name = node.value
-            while "." in name:
-                yield name
-                name = name.rpartition(".")[0]
+            parts = node.value.split(".")
+            found |= {".".join(parts[:size]) for size in range(2, len(parts) + 1)}
+    return frozenset(found)
 
 
 @variants.each()
@@ -126,10 +122,8 @@ def test_every_setting_is_djangos_or_read_somewhere(
     baked: Baker, environment: Callable[[str], Environment], variant: Variant
 ) -> None:
     project = baked(**variant)
-    tools = environment(variant["django_version"])
-    code = "import json; from django.conf import global_settings; print(json.dumps(dir(global_settings)))"
     # These two have no default; BASE_DIR and SETTINGS_MODULE are in every project's settings.
-    of_django = {"ASGI_APPLICATION", "ROOT_URLCONF", *json.loads(project.run(tools, "python", "-c", code))}
+    of_django = {"ASGI_APPLICATION", "ROOT_URLCONF", *settings_of_django(environment(variant["django_version"]))}
     ours = {
         name.id
         for name in ast.walk(ast.parse(project.read("config/settings.py") + project.read("config/settings_test.py")))
@@ -140,6 +134,14 @@ def test_every_setting_is_djangos_or_read_somewhere(
     assert ours - of_django <= used
     everywhere = {name for text in python.values() for name in SETTING.findall(text)}
     assert everywhere <= ours | of_django | {"BASE_DIR", "SETTINGS_MODULE"}
+
+
+@functools.cache
+def settings_of_django(tools: Environment) -> list[str]:
+    """Return the names of the settings that Django has defaults for."""
+    code = "import json; from django.conf import global_settings; print(json.dumps(dir(global_settings)))"
+    found: list[str] = json.loads(commands.run([tools.python, "-c", code], cwd=tools.folder))
+    return found
 
 
 def test_the_words_are_found_where_they_are(baked: Baker) -> None:

@@ -53,12 +53,13 @@ def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> No
 
 
 # On SQLite nothing is kept: its test databases are in memory.
-@variants.everything("postgresql")
+@variants.everything(postgresql=["managed", "external"])
 def test_databases_that_one_runner_keeps_the_other_takes_up(tests_passed: Modes, variant: Variant) -> None:
-    ways = [(*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db"), (*MANAGE, "--keepdb")]
-    assert len(tests_passed(variant, *ways)) == 1
+    ways = (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db")
+    # Each kind of tenants has its runner that makes them.
+    assert len(tests_passed(variant, *(ways if variant["tenant_databases"] == "managed" else ways[::-1]))) == 1
 
 
-@variants.everything("sqlite", "postgresql")
+@variants.everything(sqlite=["managed"], postgresql=["external"])
 def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
     assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2"))) == 1

@@ -66,17 +66,17 @@ def each_role() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", chosen, ids=name)
 
 
-def everything(*engines: str) -> pytest.MarkDecorator:
-    """Parametrize a test with variants of mirror, replica and tenants, of both kinds, on these engines."""
+def everything(**kinds: list[str]) -> pytest.MarkDecorator:
+    """Parametrize a test with variants of mirror, replica and tenants: on each engine, these kinds of tenants."""
     chosen = [
         variant
-        for place, engine in enumerate(engines)
-        for number, tenants in enumerate(("managed", "external"))
+        for engine, tenants in kinds.items()
+        for place, kind in enumerate(tenants)
         for variant in select(
             primary_database=engine,
             secondary_database="mirror-and-replica",
-            tenant_databases=tenants,
-            django_version=DJANGO or CHOICES["django_version"][(place + number) % 2],
+            tenant_databases=kind,
+            django_version=DJANGO or CHOICES["django_version"][place % 2],
         )
     ]
     return pytest.mark.parametrize("variant", chosen, ids=name)
