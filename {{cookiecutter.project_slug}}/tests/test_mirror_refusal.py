@@ -11,22 +11,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import ConnectionHandler, OperationalError, connections, router, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections, router, transaction
 from django.test import TestCase
 from django.test.utils import setup_test_environment
 
 from accounts.models import Member, Organisation
-from databases.connections import read_only, sqlite
 from databases.external import models_of
-from databases.mirror import MirrorWriteError, guard
 from databases.testing.mode import is_test_database
 from materials.models import Material, Subject
 
@@ -183,46 +177,6 @@ class RefusalTests(TestCase):
         for name in COMMANDS:
             with self.subTest(name):
                 self.assertRegex(self.outcomes[name], f"^CommandError: {name} on 'mirror' is refused: another app")
-
-
-class SessionTests(TestCase):
-    """The guard on connections made for these tests, whatever engine the project has."""
-
-    databases = {"mirror"}
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.file = Path(folder.name, "upstream.sqlite3")
-
-    def connect(self, config: dict[str, Any]) -> BaseDatabaseWrapper:
-        connection = ConnectionHandler({"default": {}, "mirror": config})["mirror"]
-        self.addCleanup(connection.close)
-        return connection
-
-    def test_a_sqlite_file_that_could_be_written_is_not(self):
-        connection = self.connect(sqlite(self.file))
-        with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
-            self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
-
-    def test_a_sqlite_file_that_is_missing_is_not_made(self):
-        connection = self.connect(read_only(sqlite(self.file)))
-        self.assertRaises(OperationalError, connection.ensure_connection)
-        self.assertFalse(self.file.exists())
-
-    def test_an_engine_whose_sessions_cannot_be_guarded_is_refused(self):
-        connection = mock.Mock(alias="mirror", vendor="oracle")
-        with mock.patch.object(guard, "is_test_database", return_value=False):
-            self.assertRaisesMessage(ImproperlyConfigured, "no read-only session", guard._guard, connection)
-        connection.cursor.assert_not_called()
-
-    def test_the_refusals_of_every_engine_are_known_as_such(self):
-        postgresql = mock.Mock(sqlstate="25006")
-        mysql = Exception(1792, "Cannot execute statement in a READ ONLY transaction.")
-        for cause in (postgresql, mysql, Exception("attempt to write a readonly database")):
-            self.assertTrue(guard._is_refusal(cause))
-        for cause in (None, mock.Mock(sqlstate="23505"), Exception(1062, "Duplicate entry")):
-            self.assertFalse(guard._is_refusal(cause))
 
 
 class NegativeControlTests(TestCase):

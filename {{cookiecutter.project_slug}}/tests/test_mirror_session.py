@@ -1,0 +1,52 @@
+"""The guard of the mirror's sessions, on connections made for these tests, whatever engine the project has."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import ConnectionHandler, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import TestCase
+
+from databases.connections import read_only, sqlite
+from databases.mirror import MirrorWriteError, guard
+
+
+class SessionTests(TestCase):
+    databases = {"mirror"}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name, "upstream.sqlite3")
+
+    def connect(self, config: dict[str, Any]) -> BaseDatabaseWrapper:
+        connection = ConnectionHandler({"default": {}, "mirror": config})["mirror"]
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_sqlite_file_that_could_be_written_is_not(self):
+        connection = self.connect(sqlite(self.file))
+        with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
+            self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
+
+    def test_a_sqlite_file_that_is_missing_is_not_made(self):
+        connection = self.connect(read_only(sqlite(self.file)))
+        self.assertRaises(OperationalError, connection.ensure_connection)
+        self.assertFalse(self.file.exists())
+
+    def test_an_engine_whose_sessions_cannot_be_guarded_is_refused(self):
+        connection = mock.Mock(alias="mirror", vendor="oracle")
+        with mock.patch.object(guard, "is_test_database", return_value=False):
+            self.assertRaisesMessage(ImproperlyConfigured, "no read-only session", guard._guard, connection)
+        connection.cursor.assert_not_called()
+
+    def test_the_refusals_of_every_engine_are_known_as_such(self):
+        postgresql = mock.Mock(sqlstate="25006")
+        mysql = Exception(1792, "Cannot execute statement in a READ ONLY transaction.")
+        for cause in (postgresql, mysql, Exception("attempt to write a readonly database")):
+            self.assertTrue(guard._is_refusal(cause))
+        for cause in (None, mock.Mock(sqlstate="23505"), Exception(1062, "Duplicate entry")):
+            self.assertFalse(guard._is_refusal(cause))
