@@ -1,5 +1,6 @@
 """A baked project, and what a test may ask it."""
 
+import ast
 import dataclasses
 import hashlib
 import os
@@ -36,6 +37,13 @@ class Bake:
     def copy(self, folder: Path) -> "Bake":
         """Copy the project into a folder and return the copy."""
         return Bake(Path(shutil.copytree(self.path, folder / self.path.name)), self.answers)
+
+    def site_name(self) -> object:
+        """Return what the settings say the project's name is, without running them."""
+        for statement in ast.parse(self.read("config/settings.py")).body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SITE_NAME":
+                return ast.literal_eval(statement.value)
+        raise AssertionError("config/settings.py does not set SITE_NAME")
 
     def write(self, file: str, text: str) -> None:
         """Write a file."""
