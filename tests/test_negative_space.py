@@ -21,6 +21,7 @@ ROLE_WORDS = {
     "__external_tenants": "attach|someone else makes",
     "__external": r"\bseed",
     "__registry": "uncovered|stray",
+    "__server": "compose",
 }
 ENGINE_WORDS = {"__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|mariadb", "__sqlite": "sqlite"}
 #: Django's own word for an alias that reads another one's test database.

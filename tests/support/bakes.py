@@ -27,8 +27,9 @@ class Bake:
         return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
 
     def digests(self) -> dict[str, str]:
-        """Return what tells apart the contents of files, by path."""
-        return {file: hashlib.sha256((self.path / file).read_bytes()).hexdigest()[:16] for file in self.files}
+        """Return what tells apart the contents of files, by path; programs are marked."""
+        found = {file: hashlib.sha256((self.path / file).read_bytes()).hexdigest()[:16] for file in self.files}
+        return {file: f"{digest}{' +x' * os.access(self.path / file, os.X_OK)}" for file, digest in found.items()}
 
     def read(self, file: str) -> str:
         """Return the text of a file; raises FileNotFoundError where there is none."""
