@@ -1,4 +1,4 @@
-"""Fixtures: `bake` makes a project, `environment` brings Django and tools, `postgres` is a running server."""
+"""Fixtures: `bake` makes a project, `environment` brings Django and tools, `postgres` and others are servers."""
 
 import hashlib
 import itertools
@@ -8,25 +8,35 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from tests.support import environments, variants
+from tests.support import environments, settings, variants
 from tests.support.bakes import Bake, check_answers
+from tests.support.databases import DatabaseServer, NotInstalledError
 from tests.support.environments import Environment
 from tests.support.locks import locked
+from tests.support.mariadb import Mariadb
 from tests.support.postgres import Postgres
+from tests.support.system_postgres import SystemPostgres
+from tests.support.variants import Variant
 
 SHARED = "TEMPLATE_TESTS_SHARED_FOLDER"
 NO_SKIPS = "TEMPLATE_TESTS_NO_SKIPS"
 
+SERVERS: tuple[type[DatabaseServer], ...] = (Postgres, SystemPostgres, Mariadb)
+
 Baker = Callable[..., Bake]
+#: From a variant, the environment variables of its tests.
+Variables = Callable[[Variant], dict[str, str]]
+Server = TypeVar("Server", bound=DatabaseServer)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of `make manifest`."""
+    """Add the options of `make manifest` and `make refusals`."""
     parser.addoption("--update-manifest", action="store_true", help="write manifest.json anew")
+    parser.addoption("--update-refusals", action="store_true", help="write the table of refusals anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,11 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server that workers started, once all of them are done."""
+    """Stop the servers that workers started, once all of them are done."""
     if not hasattr(config, "workerinput"):
         shared = Path(os.environ.pop(SHARED))
-        if (shared / "postgres").exists():
-            Postgres(shared / "postgres").stop()
+        for server in SERVERS:
+            if (shared / server.__name__).exists():
+                server(shared / server.__name__).stop()
         shutil.rmtree(shared)
 
 
@@ -119,15 +130,57 @@ def environment(baked: Baker) -> Callable[[str], Environment]:
     return build
 
 
+def started(server: type[Server], shared: Path) -> Server:
+    """Return a running server; the test is skipped where it is not installed."""
+    try:
+        found = server(shared / server.__name__)
+    except NotInstalledError as error:
+        pytest.skip(str(error))
+    found.start()
+    return found
+
+
 @pytest.fixture(scope="session")
 def postgres(shared: Path) -> Postgres:
-    """A running PostgreSQL server."""
-    server = Postgres(shared / "postgres")
-    server.start()
-    return server
+    """A running PostgreSQL server, the one that projects start."""
+    return started(Postgres, shared)
+
+
+@pytest.fixture(scope="session")
+def system_postgres(shared: Path) -> SystemPostgres:
+    """A running PostgreSQL server of the operating system: another one, and an older version."""
+    return started(SystemPostgres, shared)
+
+
+@pytest.fixture(scope="session")
+def mariadb(shared: Path) -> Mariadb:
+    """A running MariaDB server."""
+    return started(Mariadb, shared)
 
 
 @pytest.fixture(scope="session")
 def database_names(worker_id: str) -> Iterator[str]:
     """Names for databases that no other test of this run uses."""
     return (f"{worker_id}_{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def on_its_engine(
+    environment: Callable[[str], Environment],
+    database_names: Iterator[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Variables:
+    """Return what makes the environment that puts the tests of a variant on its engine, in databases of their own."""
+    servers = {"postgresql": "postgres", "mysql": "mariadb"}
+
+    def variables(variant: Variant) -> dict[str, str]:
+        engine = variant["primary_database"]
+        if engine == "sqlite":
+            return {"TEST_DATABASE_URL": settings.sqlite(tmp_path)("tests")}
+        if engine == "mysql" and not environment(variant["django_version"]).has_mysqlclient:
+            pytest.skip(environments.NO_MYSQLCLIENT)
+        server: DatabaseServer = request.getfixturevalue(servers[engine])
+        return {"TEST_DATABASE_URL": server.url_for_tests(next(database_names))}
+
+    return variables

@@ -51,11 +51,16 @@ class Bake:
         (self.path / file).write_text(text, encoding="utf-8")
 
     def run(
-        self, environment: Environment, *command: str | Path, env: Mapping[str, str] | None = None, code: int | None = 0
+        self,
+        environment: Environment,
+        *command: str | Path,
+        env: Mapping[str, str] | None = None,
+        code: int | None = 0,
+        timeout: float = 900,
     ) -> str:
         """Run a command in the project and return its output; its programs are those of the environment."""
         path = {"PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}"}
-        return commands.run(command, cwd=self.path, env={**path, **(env or {})}, code=code)
+        return commands.run(command, cwd=self.path, env={**path, **(env or {})}, code=code, timeout=timeout)
 
 
 def check_answers(answers: Mapping[str, str]) -> None:

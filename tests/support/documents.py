@@ -25,9 +25,9 @@ def commands(markdown: str) -> list[str]:
     return list(found)
 
 
-def python_blocks(markdown: str) -> list[str]:
-    """Return the Python of a Markdown text."""
-    return [block for _, language, block in parts(markdown) if language == "python"]
+def blocks(markdown: str, language: str) -> list[str]:
+    """Return the blocks of a Markdown text in one language."""
+    return [block for _, found, block in parts(markdown) if found == language]
 
 
 def parts(markdown: str) -> list[tuple[str, str, str]]:

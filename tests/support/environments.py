@@ -17,6 +17,7 @@ from tests.support.template import ROOT
 # The oldest Python of a Django version that does not run on the oldest Python of these tests.
 NEEDS_PYTHON = {"6.1": (3, 12)}
 SPECIAL = "mysqlclient"
+NO_MYSQLCLIENT = "mysqlclient could not be built: it needs a C compiler, pkg-config and libmariadb-dev"
 
 
 class NoPythonError(Exception):
@@ -59,8 +60,12 @@ def build(django: str, wanted: list[str]) -> Environment:
 
     Raises NoPythonError where no interpreter is young enough.
     """
-    interpreter = python_for(django)
-    environment = Environment(ROOT / ".envs" / f"django-{django}")
+    return make(f"django-{django}", python_for(django), wanted)
+
+
+def make(name: str, interpreter: str, wanted: list[str]) -> Environment:
+    """Return the environment of this name with these packages, made new when they or the interpreter have changed."""
+    environment = Environment(ROOT / ".envs" / name)
     stamp = environment.folder / "requirements.txt"
     content = "\n".join([f"# {interpreter}", *wanted, ""])
     with locked(environment.folder.with_suffix(f"{environment.folder.suffix}.lock")):

