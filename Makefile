@@ -6,7 +6,7 @@ ARGS ?=
 # Words for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project test lint manifest clean
+.PHONY: project test lint manifest refusals clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
@@ -23,6 +23,9 @@ lint: .venv/test.stamp
 
 manifest: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-manifest tests/test_manifest.py
+
+refusals: .venv/bake.stamp .venv/test.stamp
+	.venv/bin/python -m pytest --quiet --update-refusals tests/test_refusals_of_the_mirror.py
 
 clean:
 	rm -rf .venv .envs

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support import settings, variants
+from tests.support import environments, settings, variants
 from tests.support.environments import Environment
 from tests.support.variants import Variant
 
@@ -65,7 +65,7 @@ def test_a_mysql_bake_loads_its_driver(baked: Baker, environment: Environments, 
     project = baked(**variant)
     tools = environment(variant["django_version"])
     if not tools.has_mysqlclient:
-        pytest.skip("mysqlclient could not be built: it needs a C compiler, pkg-config and libmariadb-dev")
+        pytest.skip(environments.NO_MYSQLCLIENT)
     output = project.run(
         tools,
         *(

@@ -63,7 +63,7 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
                 make_acme_data(project)
             if command not in [step.removeprefix(".venv/bin/") for step in steps]:
                 commands.run(["bash", "-e", "-c", command], cwd=project.path, env=env)
-        blocks = json.dumps(documents.python_blocks(project.read("README.md")))
+        blocks = json.dumps(documents.blocks(project.read("README.md"), "python"))
         settings = {**env, "DJANGO_SETTINGS_MODULE": "config.settings"}
         commands.run(["python", "-c", RUN_BLOCKS, blocks], cwd=project.path, env=settings)
 
@@ -151,4 +151,4 @@ def test_a_line_that_nobody_would_run_is_an_error() -> None:
 def test_commands_are_found_in_blocks_and_between_words() -> None:
     text = "Run `make a`, or `python\nb`, not `this`.\n```sh\nmake c  # why\n```\n```python\nmake = d\n```\n`make a`\n"
     assert documents.commands(text) == ["make a", "python b", "make c"]
-    assert documents.python_blocks(text) == ["make = d\n"]
+    assert documents.blocks(text, "python") == ["make = d\n"]

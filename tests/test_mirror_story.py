@@ -11,21 +11,10 @@ from tests.support import settings
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.postgres import Postgres
+from tests.support.upstream import MAKE_TABLES
 from tests.support.variants import DJANGO
 
 Environments = Callable[[str], Environment]
-
-# The other application makes its own tables: here by way of an alias that no guard watches.
-MAKE_TABLES = """
-import django
-django.setup()
-from django.apps import apps
-from django.db import connections
-with connections["default"].schema_editor() as editor:
-    for label in ("accounts", "materials"):
-        for model in apps.get_app_config(label).get_models():
-            editor.create_model(model)
-"""
 
 ATTEMPTS = """
 import json, threading, sys

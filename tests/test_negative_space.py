@@ -17,8 +17,8 @@ ROLE_WORDS = {
     "__mirror": "mirror",
     "__replica": "replica",
     "__tenants": "tenant",
-    "__managed_tenants": "migrate_tenants|provision",
-    "__external_tenants": "attach|someone else makes",
+    "__managed_tenants": "migrate_tenants|provision|archive_tenant|restore_tenant|move_tenant|TENANT_ARCHIVES",
+    "__external_tenants": r"attach(?! DATABASE)|someone else makes",
     "__external": r"\bseed",
     "__registry": "uncovered|stray",
     "__server": "compose",
@@ -27,10 +27,13 @@ ENGINE_WORDS = {"__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|m
 #: Django's own word for an alias that reads another one's test database.
 OF_DJANGO = '"TEST": {"MIRROR": "default"}'
 #: Where engines besides the project's own are spoken of: other databases, and those of tests, may be on any engine.
-ANY_ENGINE = re.compile(r"databases/(connections\.py|(mirror|tenants|testing)/.*)|tests/.*|config/settings_test\.py")
+ANY_ENGINE = re.compile(
+    r"databases/((connections|outage|read_only)\.py|(mirror|tenants|testing)/.*)|tests/.*|config/settings_test\.py"
+)
 
 #: What shows that a dependency is used.
 USES = {
+    "cryptography": r"^from cryptography\b",
     "django": r"^from django\b",
     "django-environ": r"^import environ$",
     "django-stubs": r"mypy_django_plugin",
@@ -87,8 +90,10 @@ def name_of(file: str) -> str:
 @functools.cache
 def mentions(file: str, text: str) -> frozenset[str]:
     """Return the dotted names that a file speaks of: imports in Python, and names in strings, as settings hold them."""
+    if file.endswith(".md"):
+        return frozenset(re.findall(r"^from (\w+(?:\.\w+)+) import", text, re.MULTILINE))
     if not file.endswith(".py"):
-        return frozenset(re.findall(r"\b\w+(?:\.\w+)+", text if not file.endswith(".md") else ""))
+        return frozenset(re.findall(r"\b\w+(?:\.\w+)+", text))
     found = set()
     package = name_of(file) if file.endswith("/__init__.py") else name_of(file).rpartition(".")[0]
     for node in ast.walk(ast.parse(text)):

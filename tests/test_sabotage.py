@@ -2,17 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Baker
-from tests.support import sabotage, settings, variants
+from tests.conftest import Baker, Variables
+from tests.support import sabotage, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
-from tests.support.postgres import Postgres
 from tests.support.sabotage import Sabotage
 from tests.support.suites import PYTEST
 
@@ -23,23 +22,9 @@ ROWS = [row for rows in PROMISES.values() for row in rows]
 QUIETLY = (*PYTEST, "-q", "-p", "no:cacheprovider")
 
 
-@pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Return what puts the tests of a project on a server of the given engine."""
-
-    def url(engine: str) -> dict[str, str]:
-        if engine == "postgresql":
-            postgres: Postgres = request.getfixturevalue("postgres")
-            names: Iterator[str] = request.getfixturevalue("database_names")
-            return {"TEST_DATABASE_URL": postgres.url(next(names))}
-        return {"TEST_DATABASE_URL": settings.sqlite(tmp_path)("tests")}
-
-    return url
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_sabotage_is_noticed(
-    baked: Baker, environment: Environments, server: Callable[[str], dict[str, str]], tmp_path: Path, row: Sabotage
+    baked: Baker, environment: Environments, on_its_engine: Variables, tmp_path: Path, row: Sabotage
 ) -> None:
     owners = [variant for variant in row.owners() if row.fits(baked(**variant))]
     assert owners, f"No project holds the old text of {row.name!r} in {row.file}: mend the row."
@@ -49,7 +34,7 @@ def test_a_sabotage_is_noticed(
         tools = environment(variant["django_version"])
         tests = row.tests_in(project)
         assert tests or row.stops, f"{row.name!r} names no test that {variants.name(variant)} has."
-        output = project.run(tools, *QUIETLY, *tests, env=server(row.engine), code=None)
+        output = project.run(tools, *QUIETLY, *tests, env=on_its_engine(variant), code=None)
         assert row.stops in output, output
         if row.stops:
             assert " passed" not in output, output
@@ -61,7 +46,7 @@ def test_a_sabotage_is_noticed(
 
 @pytest.mark.parametrize("engine", sorted({row.engine for row in ROWS}))
 def test_the_tests_that_notice_pass_without_a_sabotage(
-    baked: Baker, environment: Environments, server: Callable[[str], dict[str, str]], tmp_path: Path, engine: str
+    baked: Baker, environment: Environments, on_its_engine: Variables, tmp_path: Path, engine: str
 ) -> None:
     named: dict[str, set[str]] = {}
     for row in [row for row in ROWS if row.engine == engine]:
@@ -73,7 +58,7 @@ def test_the_tests_that_notice_pass_without_a_sabotage(
         variant = json.loads(answers)
         project = baked(**variant).copy(tmp_path / str(number))
         tools = environment(variant["django_version"])
-        output = project.run(tools, *QUIETLY, *sorted(tests), env=server(engine))
+        output = project.run(tools, *QUIETLY, *sorted(tests), env=on_its_engine(variant))
         assert re.search(rf"^{len(tests)} passed", output, re.MULTILINE), output
 
 

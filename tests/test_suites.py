@@ -1,26 +1,16 @@
-"""The bakes' own suites: for every variant, on a real PostgreSQL if it is made for it and on SQLite if not."""
+"""The bakes' own suites: for every variant, on a real server of its engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Baker
-from tests.support import settings, variants
-from tests.support.bakes import Bake
+from tests.conftest import Baker, Variables
+from tests.support import variants
 from tests.support.environments import Environment
-from tests.support.postgres import Postgres
 from tests.support.suites import MANAGE, PYTEST, passed
 from tests.support.variants import CHOICES, Variant
 
 Environments = Callable[[str], Environment]
-
-
-def server_for(bake: Bake, variant: Variant, request: pytest.FixtureRequest, names: Iterator[str]) -> dict[str, str]:
-    """Return the environment that puts a bake's tests on its engine."""
-    if variant["primary_database"] == "postgresql":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        return {"TEST_DATABASE_URL": postgres.url(next(names))}
-    return {"TEST_DATABASE_URL": settings.sqlite(bake.path)("tests")}
 
 
 def runner(variant: Variant) -> tuple[str, ...]:
@@ -33,15 +23,13 @@ Modes = Callable[..., set[int]]
 
 
 @pytest.fixture
-def tests_passed(
-    bake: Baker, environment: Environments, request: pytest.FixtureRequest, database_names: Iterator[str]
-) -> Modes:
+def tests_passed(bake: Baker, environment: Environments, on_its_engine: Variables) -> Modes:
     """Run the suite of a variant in several ways, one after the other, and return how many tests passed each time."""
 
     def run(variant: Variant, *ways: tuple[str, ...]) -> set[int]:
         project = bake(**variant)
         tools = environment(variant["django_version"])
-        url = server_for(project, variant, request, database_names)
+        url = on_its_engine(variant)
         return {passed(project.run(tools, *way, env=url)) for way in ways}
 
     return run
@@ -53,13 +41,13 @@ def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> No
 
 
 # On SQLite nothing is kept: its test databases are in memory.
-@variants.everything(postgresql=["managed", "external"])
+@variants.everything(postgresql=["managed", "external"], mysql=["none"])
 def test_databases_that_one_runner_keeps_the_other_takes_up(tests_passed: Modes, variant: Variant) -> None:
     ways = (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db")
     # Each kind of tenants has its runner that makes them.
     assert len(tests_passed(variant, *(ways if variant["tenant_databases"] == "managed" else ways[::-1]))) == 1
 
 
-@variants.everything(sqlite=["managed"], postgresql=["external"])
+@variants.everything(sqlite=["managed"], postgresql=["external"], mysql=["none"])
 def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
     assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2"))) == 1

@@ -47,6 +47,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # % if cookiecutter.__mirror
+    # Last, so that it is the first to be asked about what a view has raised.
+    "databases.mirror.middleware.MirrorDownMiddleware",
+    # % endif
 ]
 
 # Databases. The routers are asked in this order; each answers for its own and the primary takes what is left.
@@ -97,8 +101,22 @@ TENANT_SERVERS = {
 for pair in env.list("TENANT_SERVERS", default=[]):
     server, _, url = pair.partition("=")
     TENANT_SERVERS[server] = connections.from_url(url, "TENANT_SERVERS")
-for config in TENANT_SERVERS.values():
-    connections.require_name_placeholder(config)
+TENANT_SERVERS = {server: connections.tenant_server(config) for server, config in TENANT_SERVERS.items()}
+# At most this many connections to tenants are open at a time in each process, in use or waiting to be used again.
+TENANT_CONNECTIONS = 64
+# For so long a process believes what it has read of a tenant in the registry: its status, host, place and password.
+TENANT_CACHE_SECONDS = 1
+# % if cookiecutter.__managed_tenants
+# By app, the oldest migration that this release works with: a tenant that has it is served before `migrate_tenants`.
+TENANT_OLDEST_MIGRATIONS: dict[str, str | None] = {}
+# % endif
+# Keys of `Fernet.generate_key()`, newest first: passwords of tenants' own users are encrypted with them.
+TENANT_PASSWORD_KEYS = env.list("TENANT_PASSWORD_KEYS", default=[])
+# % if cookiecutter.__managed_tenants
+# Where the admin puts archives of tenants; commands are told.
+TENANT_ARCHIVES = env.str("TENANT_ARCHIVES", default="")
+# % endif
+DEFAULT_EXCEPTION_REPORTER_FILTER = "databases.tenants.error_reports.DatabaseExceptionReporterFilter"
 # % endif
 
 DATABASE_ROUTERS = [
@@ -117,6 +135,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # % if cookiecutter.__registry
 # A write that an `atomic()` on another database only seems to cover fails here, while the code is written.
 DETECT_UNCOVERED_WRITES = DEBUG
+# % endif
+# % if cookiecutter.__mirror
+# What `capture_seeds` does with a column, as app.model.field: "blank", "fake" or "keep". What looks secret it blanks.
+MIRROR_SEED_COLUMNS: dict[str, str] = {"accounts.member.name": "fake"}
 # % endif
 # % if cookiecutter.__replica
 REPLICA_PIN_SECONDS = 5

@@ -23,7 +23,11 @@ from .settings import DATABASES as PRODUCTION  # noqa: E402
 
 DEBUG = False
 ALLOWED_HOSTS = [".testserver"]
+# % if cookiecutter.__tenants
+TEST_RUNNER = "databases.testing.cloning.CloningRunner"
+# % else
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
+# % endif
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # % if cookiecutter.__registry
 DETECT_UNCOVERED_WRITES = True
@@ -50,6 +54,8 @@ TENANT_SERVERS = {
         connections.beside(DATABASES["default"], "{name}"),
     )
 }
+TENANT_CACHE_SECONDS = 0
+TENANT_PASSWORD_KEYS = ["b25seSBmb3IgdGVzdHMsIGFuZCBub3RoaW5nIGVsc2U="]
 for slug in ("aperture-science-labs", "vavatch-corp-campus"):
     name = TENANT_SERVERS["default"]["NAME"].replace("{name}", slug)
     DATABASES[f"tenant_{slug}"] = {**TENANT_SERVERS["default"], "NAME": name}

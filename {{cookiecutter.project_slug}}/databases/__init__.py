@@ -3,6 +3,6 @@
 Nothing here imports a model: settings and the app registry import this package before models can exist.
 """
 
-from .atomic import atomic_for
+from .atomic import atomic_for, on_commit_for
 
-__all__ = ["atomic_for"]
+__all__ = ["atomic_for", "on_commit_for"]

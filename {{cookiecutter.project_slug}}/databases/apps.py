@@ -22,10 +22,19 @@ class DatabasesConfig(AppConfig):
 
         handler.install()
         # % endif
+        # % if cookiecutter.__managed_tenants
+        from .tenants import identity, moving
+
+        identity.install()
+        moving.install()
+        # % endif
         # % if cookiecutter.__mirror
-        from .mirror import guard
+        from .mirror import checks as mirror_checks
+        from .mirror import guard, timeouts
 
         guard.install()
+        mirror_checks.install()
+        timeouts.install()
         # % endif
         # % if cookiecutter.__replica
         from .replica import pinning

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import router, transaction
 from django.db.models import Model
 from django.db.transaction import Atomic
@@ -15,3 +17,13 @@ def atomic_for(model: type[Model], *, savepoint: bool = True, durable: bool = Fa
     where it may not be written now.
     """
     return transaction.atomic(using=router.db_for_write(model), savepoint=savepoint, durable=durable)
+
+
+def on_commit_for(model: type[Model], function: Callable[[], object], *, robust: bool = False) -> None:
+    """Call `transaction.on_commit()` on the database that a write of `model` goes to now.
+
+    A bare `on_commit()` waits for `default`, and so runs at once under a transaction on another database. Arguments:
+    the model, and the function and `robust` as in Django. Raises what the model's router raises where it may not be
+    written now.
+    """
+    transaction.on_commit(function, using=router.db_for_write(model), robust=robust)

@@ -79,8 +79,10 @@ def _is_model(base: Any, names: set[str]) -> bool:
 
 
 def _sources(package: str, folder: Path, path: Path, tree: ast.Module) -> Iterator[Source]:
+    if not (classes := list(_classes(tree.body))):
+        return
     imports = _imports(tree, ".".join([package, *path.parent.relative_to(folder).parts]))
-    for node in _classes(tree.body):
+    for node in classes:
         yield Source(package, path, node.name, [_base(base, imports) for base in node.bases], _is_abstract(node))
 
 

@@ -41,6 +41,22 @@ ENVIRONMENT = {
     "TENANT_SERVERS": "",
     # % endif
 }
+#: Runs commands, one after the other: reads the words and the settings of each as a line of JSON, and answers so.
+LOOP = """
+import contextlib, io, json, sys
+from django.core.management import execute_from_command_line
+from django.test import override_settings
+answers = sys.stdout
+for line in sys.stdin:
+    words, changed = json.loads(line)
+    said, code = (io.StringIO(), io.StringIO()), 0
+    with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]), override_settings(**changed):
+        try:
+            execute_from_command_line(["manage.py", *words])
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, *(each.getvalue() for each in said)]), file=answers, flush=True)
+"""
 #: What a process needs of the caller's environment to start at all.
 KEPT = ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
 #: Byte code is taken along: it belongs to its source by time and size, and saves each process the compiling.
@@ -72,15 +88,45 @@ def command(*words: str, project: Path = settings.BASE_DIR, **environment: str) 
 
 def python(*words: str, project: Path = settings.BASE_DIR, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python with these words, in the folder of a project."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return subprocess.run(
         [sys.executable, *words],
         cwd=project,
-        env={**kept, **ENVIRONMENT, **environment},
+        env=_environment(environment),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _environment(changed: dict[str, str]) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, **ENVIRONMENT, **changed}
+
+
+class Commands:
+    """A process that runs one command after the other, because its start takes longer than most of them.
+
+    It knows the sources as they were at its start. Arguments: the folder of the project, and the environment.
+    """
+
+    def __init__(self, *, project: Path = settings.BASE_DIR, **environment: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"import django; django.setup()\n{LOOP}"],
+            cwd=project,
+            env=_environment(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, **changed: Any) -> subprocess.CompletedProcess[str]:
+        """Run `manage.py` with these words, under the settings of the environment with changes."""
+        print(json.dumps([words, changed]), file=self._process.stdin, flush=True)
+        return subprocess.CompletedProcess(words, *json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def copy_of_project(folder: str) -> Path:

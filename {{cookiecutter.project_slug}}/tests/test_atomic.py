@@ -3,7 +3,7 @@
 from django.db import IntegrityError, connection, transaction
 from django.test import TestCase, TransactionTestCase
 
-from databases import atomic_for
+from databases import atomic_for, on_commit_for
 from notes.models import Note
 
 
@@ -18,6 +18,13 @@ class AtomicForTests(TransactionTestCase):
         self.assertFalse(connection.in_atomic_block)
         with atomic_for(Note):
             self.assertTrue(connection.in_atomic_block)
+
+    def test_work_waits_for_the_commit_on_the_database_of_the_model(self):
+        done: list[str] = []
+        with atomic_for(Note):
+            on_commit_for(Note, lambda: done.append("work"))
+            self.assertEqual(done, [])
+        self.assertEqual(done, ["work"])
 
     def test_durable_is_passed_on(self):
         with self.assertRaises(RuntimeError), transaction.atomic(), atomic_for(Note, durable=True):

@@ -49,9 +49,15 @@ class FromUrlTests(SimpleTestCase):
 
 class BesideTests(SimpleTestCase):
     def test_another_database_on_the_same_server(self):
-        entry = {"ENGINE": "django.db.backends.postgresql", "HOST": "db", "NAME": "one"}
-        self.assertEqual(beside(entry, "two"), {**entry, "NAME": "two"})
+        options = {"sslmode": "require"}
+        entry = {"ENGINE": "django.db.backends.postgresql", "HOST": "db", "NAME": "one", "OPTIONS": options}
+        self.assertEqual(beside(entry, "two"), {**entry, "NAME": "two", "ATOMIC_REQUESTS": False})
         self.assertEqual(entry["NAME"], "one")
+
+    def test_a_pool_and_the_transaction_of_each_request_are_not_taken_along(self):
+        entry = {"ENGINE": "django.db.backends.postgresql", "NAME": "one", "ATOMIC_REQUESTS": True}
+        found = beside({**entry, "OPTIONS": {"pool": True, "sslmode": "require"}}, "two")
+        self.assertEqual((found["ATOMIC_REQUESTS"], found["OPTIONS"]), (False, {"sslmode": "require"}))
 
     def test_another_file_in_the_same_folder(self):
         entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/one.sqlite3"}

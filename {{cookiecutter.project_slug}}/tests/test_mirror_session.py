@@ -1,5 +1,6 @@
 """The guard of the mirror's sessions, on connections made for these tests, whatever engine the project has."""
 
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from django.test import TestCase
 
 from databases.connections import read_only, sqlite
 from databases.mirror import MirrorWriteError, guard
+from databases.read_only import READ_ONLY, is_refusal
 
 
 class SessionTests(TestCase):
@@ -31,11 +33,23 @@ class SessionTests(TestCase):
         connection = self.connect(sqlite(self.file))
         with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
             self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
+            # The driver's own cursor passes by the guard of statements: what refuses here is the session.
+            write = connection.connection.execute
+            self.assertRaisesRegex(sqlite3.OperationalError, "readonly", write, "CREATE TABLE ours (id INTEGER)")
 
     def test_a_sqlite_file_that_is_missing_is_not_made(self):
         connection = self.connect(read_only(sqlite(self.file)))
         self.assertRaises(OperationalError, connection.ensure_connection)
         self.assertFalse(self.file.exists())
+
+    def test_a_session_that_could_not_be_guarded_is_closed(self):
+        connection = self.connect(sqlite(self.file))
+        with (
+            mock.patch.object(guard, "is_test_database", return_value=False),
+            mock.patch.dict(READ_ONLY, sqlite="SELECT nothing"),
+        ):
+            self.assertRaises(OperationalError, connection.ensure_connection)
+            self.assertIsNone(connection.connection)
 
     def test_an_engine_whose_sessions_cannot_be_guarded_is_refused(self):
         connection = mock.Mock(alias="mirror", vendor="oracle")
@@ -47,6 +61,6 @@ class SessionTests(TestCase):
         postgresql = mock.Mock(sqlstate="25006")
         mysql = Exception(1792, "Cannot execute statement in a READ ONLY transaction.")
         for cause in (postgresql, mysql, Exception("attempt to write a readonly database")):
-            self.assertTrue(guard._is_refusal(cause))
+            self.assertTrue(is_refusal(cause))
         for cause in (None, mock.Mock(sqlstate="23505"), Exception(1062, "Duplicate entry")):
-            self.assertFalse(guard._is_refusal(cause))
+            self.assertFalse(is_refusal(cause))

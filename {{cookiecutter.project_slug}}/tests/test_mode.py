@@ -2,8 +2,9 @@
 
 from unittest import mock
 
+from django.conf import settings
 from django.db import connections
-from django.test import SimpleTestCase, TestCase
+from django.test import SimpleTestCase, TestCase, override_settings
 
 from databases.roles import is_foreign
 from databases.testing import mode
@@ -18,6 +19,13 @@ class ReplacedNameTests(TestCase):
         for alias in aliases:
             with self.subTest(alias):
                 self.assertTrue(mode.is_test_database(alias))
+
+    def test_they_still_are_when_the_apps_are_started_again(self):
+        names = dict(mode._configured)
+        self.addCleanup(mode._configured.update, names)
+        with override_settings(INSTALLED_APPS=settings.INSTALLED_APPS):
+            self.assertEqual(mode._configured, names)
+        self.test_the_external_databases_of_a_test_run_are_test_databases()
 
 
 class NameTests(SimpleTestCase):

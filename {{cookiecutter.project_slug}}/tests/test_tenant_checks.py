@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
 from unittest import mock
 
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
-from django.test import SimpleTestCase, override_settings
+from django.test import SimpleTestCase
 from django.test.utils import isolate_apps
 
 from databases.tenants import TenantModel, checks
 from databases.tenants.models import TenantManager, TenantQuerySet
 
 from . import production
-
-SERVER = {"ENGINE": "django.db.backends.postgresql", "HOST": "eu.example.com", "NAME": "{name}", "PASSWORD": "hunter2"}
 
 
 class OwnQuerySet(TenantQuerySet):
@@ -60,10 +57,6 @@ class ManagerTests(SimpleTestCase):
 
 
 class SettingTests(SimpleTestCase):
-    def servers(self, **servers: dict[str, Any]) -> list[CheckMessage]:
-        with override_settings(TENANT_SERVERS=servers):
-            return checks.check_servers(None)
-
     def test_a_site_domain_at_which_no_host_could_be_found_is_an_error(self):
         for domain in ("example.com", "localhost", "a.example.com"):
             with self.settings(SITE_DOMAIN=domain):
@@ -72,12 +65,10 @@ class SettingTests(SimpleTestCase):
             with self.subTest(domain), self.settings(SITE_DOMAIN=domain):
                 self.assertEqual(ids(checks.check_site_domain(None)), ["databases.E006"])
 
-    def test_settings_that_tenants_do_without_are_a_warning(self):
-        for extra in ({"ATOMIC_REQUESTS": True}, {"OPTIONS": {"pool": True}}):
-            (warning,) = self.servers(eu={**SERVER, **extra})
-            self.assertEqual(warning.id, "databases.W001")
-            self.assertNotIn("hunter2", f"{warning}")
-        self.assertEqual(self.servers(eu={**SERVER, "OPTIONS": {"sslmode": "require"}, "ATOMIC_REQUESTS": False}), [])
+    def test_a_budget_that_no_connection_fits_into_is_an_error(self):
+        for connections, expected in ((64, []), (1, []), (0, ["databases.E008"]), (-1, ["databases.E008"])):
+            with self.subTest(connections), self.settings(TENANT_CONNECTIONS=connections):
+                self.assertEqual(ids(checks.check_connections(None)), expected)
 
     def test_a_server_whose_tenants_would_share_a_database_is_refused(self):
         url = "postgresql://ann@db.example.com/one"
@@ -85,8 +76,36 @@ class SettingTests(SimpleTestCase):
             with self.subTest(environment), self.assertRaisesMessage(ImproperlyConfigured, "must hold {name}"):
                 production.own_settings(**environment)
 
+    def test_connecting_to_a_server_of_tenants_takes_no_longer_than_it_may(self):
+        for url, expected in (
+            ("postgresql://ann@db.example.com/{name}", 3),
+            ("mysql://ann@db.example.com/{name}?connect_timeout=9", 9),
+        ):
+            servers = production.own_settings(TENANT_DATABASE_URL=url, TENANT_SERVERS=f"second={url}")["TENANT_SERVERS"]
+            for server in servers.values():
+                self.assertEqual(server["OPTIONS"]["connect_timeout"], expected)
+
+    def test_what_each_tenant_would_have_of_its_own_is_refused_with_the_reason(self):
+        url = "postgresql://ann:hunter2@db.example.com/{name}"
+        for setting, reason in (("pool=true", "keep one of its own"), ("atomic_requests=true", "atomic_for(Model)")):
+            for environment in (
+                {"TENANT_DATABASE_URL": f"{url}?{setting}"},
+                {"TENANT_SERVERS": f"second={url}?{setting}"},
+            ):
+                with self.subTest(environment), self.assertRaisesMessage(ImproperlyConfigured, reason) as refusal:
+                    production.own_settings(**environment)
+                self.assertNotIn("hunter2", str(refusal.exception))
+        production.own_settings(TENANT_DATABASE_URL=f"{url}?sslmode=require")
+
+    def test_the_primary_may_have_both_and_the_tenants_beside_it_have_neither(self):
+        primary = "postgresql://ann@db.example.com/one?pool=true&atomic_requests=true&conn_max_age=0"
+        found = production.own_settings(DEBUG="on", DATABASE_URL=primary, TENANT_DATABASE_URL="")
+        self.assertTrue(found["DATABASES"]["default"]["ATOMIC_REQUESTS"])
+        self.assertFalse(found["TENANT_SERVERS"]["default"]["ATOMIC_REQUESTS"])
+        self.assertNotIn("pool", found["TENANT_SERVERS"]["default"]["OPTIONS"])
+
     def test_the_checks_are_registered(self):
         registered = registry.get_checks()
-        for check in (checks.check_managers, checks.check_site_domain, checks.check_servers):
+        for check in (checks.check_managers, checks.check_site_domain, checks.check_connections):
             self.assertIn(check, registered)
         self.assertEqual([each for each in run_checks() if str(each.id).startswith("databases.")], [])

@@ -39,9 +39,9 @@ class ListTenantsTests(TestCase):
         self.assertEqual(
             output("list_tenants").splitlines(),
             [
-                "acme\tsuspended\teu\tacme_1",
-                f"{APERTURE}\tactive\tdefault\ttenant_{APERTURE}",
-                f"{VAVATCH}\tactive\tdefault\ttenant_{VAVATCH}",
+                "acme\tsuspended\teu\tacme_1\tacme",
+                f"{APERTURE}\tactive\tdefault\ttenant_{APERTURE}\t{APERTURE}",
+                f"{VAVATCH}\tactive\tdefault\ttenant_{VAVATCH}\t{VAVATCH}",
             ],
         )
 
@@ -139,6 +139,6 @@ class CreateTenantTests(TestCase):
             # Django's, that it looks for another database on that server.
             warnings.simplefilter("ignore")
             output("create_tenant", "acme")
-        self.addCleanup(connections.trim, keep=0)
+        self.addCleanup(connections.release)
         self.assertNotIn("hunter2", str(refusal.exception))
         self.assertEqual(Tenant.objects.get().status, Tenant.Status.PENDING)

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 from django.test import TransactionTestCase
 
-from databases import atomic_for
-from databases.tenants import NoTenantError, current_tenant, use_tenant
+from databases import atomic_for, on_commit_for
+from databases.tenants import NoTenantError, carry_tenant, current_tenant, use_tenant
 from projects.models import DataPoint
 
 from .two_tenants import ALL_DATABASES, APERTURE, VAVATCH, VAVATCH_ALIAS, add_a_point_each, in_thread, marker
@@ -34,6 +34,22 @@ class ThreadTests(TransactionTestCase):
             with use_tenant(slug):
                 context = contextvars.copy_context()
             self.assertEqual(in_thread(lambda context=context: context.run(marker)), name)
+
+    def test_work_is_carried_into_a_pool_with_its_tenant_and_leaves_nothing_there(self):
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            for slug, name in BOTH:
+                with use_tenant(slug):
+                    work = carry_tenant(marker)
+                self.assertEqual(pool.submit(work).result(), name)
+                with self.assertRaises(NoTenantError):
+                    pool.submit(current_tenant).result()
+
+    def test_what_has_no_tenant_or_runs_later_still_is_not_carried(self):
+        async def task() -> None: ...
+
+        self.assertRaises(NoTenantError, carry_tenant, marker)
+        with use_tenant(APERTURE):
+            self.assertRaisesMessage(TypeError, "a task keeps the tenant", carry_tenant, task)
 
     def test_a_thread_may_enter_a_tenant_of_its_own(self):
         with use_tenant(APERTURE):
@@ -108,17 +124,30 @@ class TaskTests(TransactionTestCase):
 class CommitTests(TransactionTestCase):
     databases = ALL_DATABASES
 
-    def test_work_put_off_until_a_commit_takes_its_tenant_along_by_the_decorator(self):
+    def test_work_put_off_until_a_commit_is_carried_to_it_with_its_tenant(self):
         seen: list[str] = []
 
         def note_tenant() -> None:
             seen.append(current_tenant())
 
-        with use_tenant(VAVATCH), atomic_for(DataPoint), use_tenant(APERTURE):
-            # Without the decorator it runs under whoever is current at the commit.
+        with use_tenant(VAVATCH), atomic_for(DataPoint), use_tenant(APERTURE, switch=True):
+            # On its own it runs under whoever is current at the commit.
             transaction.on_commit(note_tenant, using=VAVATCH_ALIAS)
-            transaction.on_commit(use_tenant(APERTURE)(note_tenant), using=VAVATCH_ALIAS)
+            transaction.on_commit(carry_tenant(note_tenant), using=VAVATCH_ALIAS)
         self.assertEqual(seen, [VAVATCH, APERTURE])
+
+    def test_work_is_put_off_until_the_commit_where_the_model_is_written(self):
+        seen: list[str] = []
+        with use_tenant(VAVATCH):
+            with atomic_for(DataPoint):
+                on_commit_for(DataPoint, lambda: seen.append(marker()))
+                DataPoint.objects.create(pk=1000, name="orbit", value=1)
+                self.assertEqual(seen, [])
+            self.assertEqual(seen, ["orbit"])
+            with self.assertRaises(ZeroDivisionError), atomic_for(DataPoint):
+                on_commit_for(DataPoint, lambda: seen.append("never"))
+                1 / 0  # noqa: B018
+        self.assertEqual(seen, ["orbit"])
 
     def test_atomic_for_a_tenants_model_rolls_its_writes_back(self):
         with use_tenant(VAVATCH):

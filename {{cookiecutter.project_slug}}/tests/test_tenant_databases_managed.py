@@ -5,17 +5,21 @@ from __future__ import annotations
 from io import StringIO
 from unittest import mock
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
+from django.test import override_settings
 
 from databases.models import Tenant
-from databases.tenants import use_tenant
+from databases.tenants import provision, template, use_tenant
+from databases.tenants.identity import TABLE
+from databases.tenants.lifecycle import create_tenant
 from projects.models import DataPoint
 
 from .scratch_server import ScratchServerTestCase
 
-#: Stands where migrating a new database fails half-way.
-POWER_CUT = mock.patch("databases.tenants.provision.migrate", side_effect=DatabaseError("power cut"))
+#: Stands where the database of a new tenant is there, and does not yet say whose it is.
+POWER_CUT = mock.patch("databases.tenants.provision.identity.write", side_effect=DatabaseError("power cut"))
 
 
 def tables(alias: str) -> set[str]:
@@ -31,7 +35,7 @@ class CreateTenantTests(ScratchServerTestCase):
     def test_it_makes_a_database_with_the_tables_of_tenants_and_no_others(self):
         slug = self.new_slug()
         self.assertIn("active", self.create(slug))
-        self.assertEqual(tables(f"tenant_{slug}"), {DataPoint._meta.db_table, "django_migrations"})
+        self.assertEqual(tables(f"tenant_{slug}"), {DataPoint._meta.db_table, "django_migrations", TABLE})
         with use_tenant(slug):
             DataPoint.objects.create(name="cake", value=1)
             self.assertEqual(DataPoint.objects.get().name, "cake")
@@ -57,51 +61,72 @@ class CreateTenantTests(ScratchServerTestCase):
         with POWER_CUT, self.assertRaisesMessage(CommandError, f"{slug}: power cut"):
             self.create(slug)
         self.assertEqual(Tenant.objects.get(slug=slug).status, Tenant.Status.PENDING)
-        self.assertNotIn(DataPoint._meta.db_table, tables(f"tenant_{slug}"))
         self.assertIn("active", self.create(slug))
         self.assertIn(DataPoint._meta.db_table, tables(f"tenant_{slug}"))
 
 
-class MigrateTenantsTests(ScratchServerTestCase):
+class TemplateTests(ScratchServerTestCase):
     def setUp(self):
         super().setUp()
-        self.first, self.second = sorted([self.new_slug(), self.new_slug()])
-        for slug in (self.first, self.second):
-            Tenant.objects.create(slug=slug, database=f"tenant_{slug}")
+        self.copies = template.can_copy(settings.TENANT_SERVERS["default"])
 
-    def migrate(self, *slugs: str) -> list[str]:
-        """Return the lines that `migrate_tenants` writes, also where it fails."""
-        stdout = StringIO()
-        self.failure = ""
-        try:
-            call_command("migrate_tenants", *slugs, stdout=stdout)
-        except CommandError as error:
-            self.failure = str(error)
-        return stdout.getvalue().splitlines()
+    def create(self) -> Tenant:
+        return create_tenant(self.new_slug())
 
-    def test_each_tenant_is_migrated_and_reported(self):
-        self.assertEqual(self.migrate(), [f"[1/2] {self.first}: done", f"[2/2] {self.second}: done"])
-        for slug in (self.first, self.second):
-            self.assertIn(DataPoint._meta.db_table, tables(f"tenant_{slug}"))
-        self.assertEqual(self.failure, "")
+    def test_only_the_first_tenant_is_migrated(self):
+        with (
+            mock.patch.object(template, "call_command", wraps=template.call_command) as of_template,
+            mock.patch.object(provision, "migrate_database", wraps=provision.migrate_database) as of_tenant,
+        ):
+            made = [self.create() for _ in range(3)]
+        self.assertEqual((of_template.call_count, of_tenant.call_count), (1, 0) if self.copies else (0, 3))
+        for tenant in made:
+            with use_tenant(tenant.slug):
+                DataPoint.objects.create(name=tenant.slug, value=1)
+                self.assertEqual(DataPoint.objects.get().name, tenant.slug)
 
-    def test_only_those_named_are_migrated(self):
-        self.assertEqual(self.migrate(self.second), [f"[1/1] {self.second}: done"])
-        self.assertIn(DataPoint._meta.db_table, tables(f"tenant_{self.second}"))
-        with mock.patch("databases.tenants.provision.migrate"):
-            self.migrate(self.first)
-        self.assertNotIn(DataPoint._meta.db_table, tables(f"tenant_{self.first}"))
+    def test_the_template_is_of_the_present_migrations(self):
+        if not self.copies:
+            return
+        self.create()
+        before = template.build("default")["NAME"]
+        with mock.patch.object(template, "fingerprint", return_value="another"):
+            self.create()
+            self.assertNotEqual(template.build("default")["NAME"], before)
+        with mock.patch.object(template, "call_command", wraps=template.call_command) as migrated:
+            template.build("default")
+        self.assertEqual(migrated.call_count, 1, "the one of other migrations was dropped")
 
-    def test_one_that_fails_does_not_stop_the_others_and_a_second_run_completes_it(self):
-        Tenant.objects.filter(slug=self.first).update(server="gone")
-        failed, done = self.migrate()
-        self.assertIn(f"[1/2] {self.first}: failed: The server 'gone'", failed)
-        self.assertEqual(done, f"[2/2] {self.second}: done")
-        self.assertEqual(self.failure, f"1 of 2 tenants failed: {self.first}")
-        Tenant.objects.filter(slug=self.first).update(server="default")
-        self.assertEqual(self.migrate(), [f"[1/2] {self.first}: done", f"[2/2] {self.second}: done"])
-        self.assertIn(DataPoint._meta.db_table, tables(f"tenant_{self.first}"))
+    def test_what_is_half_made_is_made_anew(self):
+        if not self.copies:
+            return
+        with mock.patch.object(template, "_finish", side_effect=OSError("power cut")), self.assertRaises(OSError):
+            self.create()
+        self.assertEqual(self.create().status, Tenant.Status.ACTIVE)
 
-    def test_an_unknown_tenant_stops_it_before_it_begins(self):
-        self.assertEqual(self.migrate(self.first, "nobody"), [])
-        self.assertIn("There is no tenant 'nobody'", self.failure)
+    def test_a_spare_is_taken_before_a_copy_is_made(self):
+        if not self.copies:
+            return
+        made = template.fill_spares("default", 2)
+        spares = template.spares("default")
+        self.assertEqual(made, len(spares))
+        self.create()
+        self.assertEqual(len(template.spares("default")), max(0, made - 1))
+        self.assertEqual(template.fill_spares("default", 2), min(made, 1))
+
+    def test_no_tenant_is_given_the_name_of_a_template(self):
+        for name in ("tenant_template_x", "Tenant_Spare_x"):
+            with self.assertRaisesMessage(ValueError, "tenants are copied from"):
+                create_tenant(self.new_slug(), database=name)
+
+
+class EmptiestServerTests(ScratchServerTestCase):
+    def test_a_new_tenant_goes_to_the_server_with_the_fewest(self):
+        servers = settings.TENANT_SERVERS
+        second = {**servers["default"], "NAME": servers["default"]["NAME"].replace("{name}", "b_{name}")}
+        with override_settings(TENANT_SERVERS={**servers, "second": second}):
+            made = [create_tenant(self.new_slug()) for _ in range(2)]
+            self.assertEqual([tenant.server for tenant in made], ["default", "second"])
+            self.assertEqual(create_tenant(made[1].slug).server, "second")
+            self.assertEqual(create_tenant(self.new_slug(), server="second").server, "second")
+            self.assertEqual(create_tenant(self.new_slug()).server, "default")

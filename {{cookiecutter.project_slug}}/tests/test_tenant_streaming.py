@@ -30,7 +30,7 @@ async def async_parts() -> AsyncIterator[str]:
 
 
 def careless_parts() -> Iterator[str]:
-    with use_tenant(VAVATCH):
+    with use_tenant(VAVATCH, switch=True):
         yield "one"
         yield "two"
 

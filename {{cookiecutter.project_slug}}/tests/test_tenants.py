@@ -4,7 +4,7 @@ from django.db import connections
 from django.test import SimpleTestCase, TestCase
 
 from databases.models import Tenant
-from databases.tenants import NoTenantError, current_tenant, use_tenant
+from databases.tenants import CrossTenantError, NoTenantError, current_tenant, use_tenant
 from databases.tenants.router import TenantRouter
 from projects.models import DataPoint
 
@@ -87,14 +87,24 @@ class NoTenantTests(TestCase):
 class UseTenantTests(SimpleTestCase):
     def test_blocks_nest_and_restore_the_outer_tenant(self):
         with use_tenant(APERTURE):
-            with use_tenant(VAVATCH):
+            with use_tenant(VAVATCH, switch=True):
                 self.assertEqual(current_tenant(), VAVATCH)
             self.assertEqual(current_tenant(), APERTURE)
         self.assertRaises(NoTenantError, current_tenant)
 
+    def test_another_tenant_inside_a_tenant_is_refused_unless_asked_for(self):
+        with use_tenant(APERTURE):
+            with self.assertRaisesMessage(CrossTenantError, "switch=True"), use_tenant(VAVATCH):
+                self.fail("entered another tenant")
+            with self.assertRaises(CrossTenantError):
+                use_tenant(VAVATCH)(current_tenant)()
+            with use_tenant(APERTURE):
+                self.assertEqual(current_tenant(), APERTURE)
+            self.assertEqual(current_tenant(), APERTURE)
+
     def test_an_exception_restores_the_outer_tenant(self):
         with use_tenant(APERTURE):
-            with self.assertRaises(ZeroDivisionError), use_tenant(VAVATCH):
+            with self.assertRaises(ZeroDivisionError), use_tenant(VAVATCH, switch=True):
                 1 / 0  # noqa: B018
             self.assertEqual(current_tenant(), APERTURE)
 
@@ -103,7 +113,7 @@ class UseTenantTests(SimpleTestCase):
         self.assertRaises(NoTenantError, current_tenant)
 
     async def test_it_decorates_coroutine_functions(self):
-        @use_tenant(VAVATCH)
+        @use_tenant(VAVATCH, switch=True)
         async def slug() -> str:
             return current_tenant()
 
@@ -132,7 +142,7 @@ class UseTenantTests(SimpleTestCase):
 
     def test_a_generator_that_yields_inside_a_block_is_found_out(self):
         def careless():
-            with use_tenant(VAVATCH):
+            with use_tenant(VAVATCH, switch=True):
                 yield
 
         generator = careless()

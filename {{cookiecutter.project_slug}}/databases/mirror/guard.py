@@ -1,12 +1,12 @@
-"""Makes every session on the mirror read-only: for `.using()`, raw cursors and all else that routers never see.
+"""Keeps every session on the mirror from writing: for `.using()`, raw cursors and all else that routers never see.
 
-A guard, not the boundary: SQL that asks for it can turn a session writable again. The boundary is a database user that
-may only SELECT; the README shows how to make one.
+Twice: a statement that does not read is not sent, and the session itself is read-only. Neither is the boundary, for
+code that can run any SQL finds a way around both. The boundary is a database user that may only SELECT; the README
+shows how to make one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,16 +15,11 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from ..read_only import READ_ONLY, is_refusal, make_read_only
 from ..testing.mode import is_test_database
 from .errors import MirrorWriteError
 from .router import MIRROR
-
-#: Sources: PostgreSQL manual, chapter 19.11; MariaDB knowledge base, SET TRANSACTION; SQLite, PRAGMA query_only.
-READ_ONLY = {
-    "postgresql": "SET default_transaction_read_only = on",
-    "mysql": "SET SESSION TRANSACTION READ ONLY",
-    "sqlite": "PRAGMA query_only = ON",
-}
+from .statements import only_reads, summary
 
 
 def install() -> None:
@@ -40,27 +35,26 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         raise ImproperlyConfigured(
             f"The mirror cannot be guarded on {connection.vendor}: no read-only session is known."
         )
-    with connection.cursor() as cursor:
-        cursor.execute(READ_ONLY[connection.vendor])
-    if _explain not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_explain)
+    if _refuse_writes not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_refuse_writes)
+    make_read_only(connection)
 
 
-def _explain(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+def _refuse_writes(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    # psycopg has objects that stand for SQL, whose `str` is not the SQL.
+    text = sql.as_string(context["connection"].connection) if hasattr(sql, "as_string") else str(sql)
+    if not only_reads(text):
+        raise _refusal("only statements that read are sent there", text)
     try:
         return execute(sql, params, many, context)
     except DatabaseError as error:
-        if _is_refusal(error.__cause__):
-            # The first words, up to the first bracket or quote: the rest may hold what should not be in a log.
-            statement = " ".join(re.split(r"[^\w\s.\"`]", str(sql))[0].split()[:3])
-            raise MirrorWriteError(
-                f"The session on {MIRROR!r} is read-only and refused: {statement} … "
-                "That database belongs to another application; write it there."
-            ) from error
+        if is_refusal(error.__cause__):
+            raise _refusal("its session is read-only", text) from error
         raise
 
 
-def _is_refusal(cause: BaseException | None) -> bool:
-    """Return whether a driver's error says "read-only": PostgreSQL 25006, MySQL 1792, SQLite SQLITE_READONLY."""
-    code = getattr(cause, "sqlstate", None) or next(iter(getattr(cause, "args", ())), None)
-    return code in ("25006", 1792) or "readonly database" in str(cause)
+def _refusal(reason: str, sql: str) -> MirrorWriteError:
+    return MirrorWriteError(
+        f"Refused on {MIRROR!r}, because {reason}: {summary(sql)} … "
+        "That database belongs to another application; write it there."
+    )

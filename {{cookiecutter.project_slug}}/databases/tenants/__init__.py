@@ -3,11 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 from .context import CrossTenantError, NoTenantError, UnknownTenantError, current_tenant, use_tenant
+from .threads import carry_tenant
 
 if TYPE_CHECKING:
     from .models import TenantModel
 
-__all__ = ["CrossTenantError", "NoTenantError", "TenantModel", "UnknownTenantError", "current_tenant", "use_tenant"]
+__all__ = [
+    "CrossTenantError",
+    "NoTenantError",
+    "TenantModel",
+    "UnknownTenantError",
+    "carry_tenant",
+    "current_tenant",
+    "use_tenant",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,15 +7,16 @@ from pathlib import Path
 from django.db import connections
 
 from ..external import models_of
+from .registry import Tenant
 from .router import TENANT
 
 
-def make_ready(alias: str) -> None:
+def make_ready(tenant: Tenant) -> None:
     """Look, and change nothing.
 
     Raises `LookupError` naming what is missing, and Django's database errors where the server is out of reach.
     """
-    connection = connections[alias]
+    alias, connection = tenant.alias, connections[tenant.alias]
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite" and not name.startswith("file:") and not Path(name).exists():
         # SQLite would make an empty file, in a place that is someone else's.

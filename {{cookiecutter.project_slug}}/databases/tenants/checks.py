@@ -17,7 +17,7 @@ def install() -> None:
     """Register the checks of this module."""
     checks.register(check_managers, checks.Tags.models)
     checks.register(check_site_domain)
-    checks.register(check_servers)
+    checks.register(check_connections)
 
 
 def check_managers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -51,16 +51,16 @@ def check_site_domain(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     ]
 
 
-def check_servers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return a warning for each server with settings that tenants' connections leave out."""
+def check_connections(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error where no connection to a tenant could stay within the budget."""
+    if settings.TENANT_CONNECTIONS >= 1:
+        return []
     return [
-        checks.Warning(
-            f"ATOMIC_REQUESTS and pools are left out for tenants, and the server {name!r} asks for one.",
-            hint="Open transactions with atomic_for(Model), and pool connections outside of Django.",
-            id="databases.W001",
+        checks.Error(
+            f"TENANT_CONNECTIONS is {settings.TENANT_CONNECTIONS}, and every query on a tenant takes a connection.",
+            hint="Set it to at least the number of threads of a process; more than that stay open to be used again.",
+            id="databases.E008",
         )
-        for name, config in settings.TENANT_SERVERS.items()
-        if config.get("ATOMIC_REQUESTS") or "pool" in config.get("OPTIONS", {})
     ]
 
 

@@ -59,17 +59,24 @@ def alias_of(slug: str) -> str:
 class use_tenant:
     """Make a tenant the current one: `with use_tenant("acme"):`, or as a decorator, in sync and async code alike.
 
-    Argument: the tenant's slug. Raises `ValueError` for what cannot be a slug; whether the tenant exists shows with
-    the first query, because entering the block asks no database.
+    Arguments: the tenant's slug, and `switch=True` where another tenant may be current already: it is current again
+    afterwards. Raises `ValueError` for what cannot be a slug, and `CrossTenantError` on entering inside another tenant
+    without `switch`. Whether the tenant exists shows with the first query, because entering the block asks no database.
     """
 
-    def __init__(self, slug: str) -> None:
+    def __init__(self, slug: str, *, switch: bool = False) -> None:
         alias_of(slug)
         self.slug = slug
+        self.switch = switch
 
     def __enter__(self) -> str:
         if self in _open.get():
             raise RuntimeError("This use_tenant() is already in use: make a new one for every `with`.")
+        if not self.switch and tenant_or_none() not in (None, self.slug):
+            raise CrossTenantError(
+                f"use_tenant({self.slug!r}) was entered under the tenant {tenant_or_none()!r}: leave that one first, "
+                f"or write use_tenant({self.slug!r}, switch=True) where work on two tenants at once is meant."
+            )
         _open.set((*_open.get(), self))
         return self.slug
 
@@ -93,13 +100,13 @@ class use_tenant:
 
             @functools.wraps(function)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with use_tenant(self.slug):
+                with use_tenant(self.slug, switch=self.switch):
                     return await function(*args, **kwargs)
         else:
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with use_tenant(self.slug):
+                with use_tenant(self.slug, switch=self.switch):
                     return function(*args, **kwargs)
 
         return cast(Function, wrapper)

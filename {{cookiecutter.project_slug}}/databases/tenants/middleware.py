@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
@@ -13,8 +14,10 @@ from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.views.defaults import page_not_found
 
+from ..outage import database_that_is_away
+from . import lookup
 from .context import SLUG, NoTenantError, UnknownTenantError, use_tenant
-from .registry import Tenant, find
+from .registry import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +25,11 @@ RETRY_AFTER_SECONDS = 300
 
 
 class TenantMiddleware:
-    """Serves `SITE_DOMAIN` as the central site, without a tenant, and `<slug>.SITE_DOMAIN` as that tenant's.
+    """Serves `SITE_DOMAIN` as the central site, without a tenant, and `<a tenant's host>.SITE_DOMAIN` as that tenant's.
 
     An unknown host is a 404, and so is a tenant's page on the central host; a tenant that is suspended or not ready
-    yet is a 503. Sets `request.tenant`, a `Tenant` or `None`. Hosts that are not in `ALLOWED_HOSTS` never get here.
+    yet is a 503, and so is one that this process has not met while the registry's database is down. Sets
+    `request.tenant`, a `Tenant` or `None`. Hosts that are not in `ALLOWED_HOSTS` never get here.
     """
 
     sync_capable = True
@@ -40,44 +44,64 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._respond_async(request)
-        tenant = request.tenant = find_tenant(request)  # type: ignore[attr-defined]
+        try:
+            tenant = request.tenant = find_tenant(request)  # type: ignore[attr-defined]
+        except lookup.TenantUnavailableError:
+            return unavailable()
         if tenant is None:
             response: HttpResponseBase = self.get_response(request)
             return response
-        if tenant.status != Tenant.Status.ACTIVE:
+        if not tenant.is_served:
             return unavailable()
-        with use_tenant(tenant.slug):
+        with use_tenant(tenant.slug, switch=True):
             return keep_tenant(self.get_response(request), tenant.slug)
 
     async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
-        tenant = request.tenant = await sync_to_async(find_tenant)(request)  # type: ignore[attr-defined]
+        try:
+            tenant = request.tenant = await sync_to_async(find_tenant)(request)  # type: ignore[attr-defined]
+        except lookup.TenantUnavailableError:
+            return unavailable()
         if tenant is None:
             response: HttpResponseBase = await self.get_response(request)
             return response
-        if tenant.status != Tenant.Status.ACTIVE:
+        if not tenant.is_served:
             return unavailable()
-        with use_tenant(tenant.slug):
+        with use_tenant(tenant.slug, switch=True):
             return keep_tenant(await self.get_response(request), tenant.slug)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, NoTenantError) and request.tenant is None:  # type: ignore[attr-defined]
             logger.warning("A page of tenants was asked for on the central host: %s", request.path)
             return page_not_found(request, exception)
-        return None
+        tenant = request.tenant  # type: ignore[attr-defined]
+        if tenant is not None and database_that_is_away(exception) == tenant.alias:
+            # The class only: a driver's message quotes the address, and some the user.
+            logger.warning("The tenant's database cannot be asked (%s)", type(exception.__cause__).__name__)
+            return unavailable()
+        return unavailable() if isinstance(exception, lookup.TenantUnavailableError) else None
 
 
 def find_tenant(request: HttpRequest) -> Tenant | None:
-    """Return the tenant whose host the request was sent to, or `None` for the central site. Raises `Http404`."""
+    """Return the tenant whose host the request was sent to, or `None` for the central site.
+
+    Raises `Http404`, and `TenantUnavailableError` where the registry cannot be asked.
+    """
     domain = split_domain_port(request.get_host())[0]
     if domain == settings.SITE_DOMAIN:
         return None
-    slug = domain.removesuffix(f".{settings.SITE_DOMAIN}")
-    if slug == domain or not SLUG.fullmatch(slug):
+    host = domain.removesuffix(f".{settings.SITE_DOMAIN}")
+    if host == domain or not SLUG.fullmatch(host):
         raise Http404("No site lives at this host.")
     try:
-        return find(slug)
+        tenant = lookup.by_host(host)
     except UnknownTenantError as error:
         raise Http404("No site lives at this host.") from error
+    # % if cookiecutter.__managed_tenants
+    if tenant.status == Tenant.Status.ARCHIVED:
+        raise Http404("No site lives at this host any more.")
+    # % endif
+    # A copy: whoever has the request may change it, and the process remembers the other one.
+    return copy.copy(tenant)
 
 
 def unavailable() -> HttpResponse:
@@ -99,7 +123,7 @@ def _parts(content: Iterable[bytes], slug: str) -> Iterator[bytes]:
     parts = iter(content)
     while True:
         # Around each step, not around the loop: between two parts the caller's own code runs.
-        with use_tenant(slug):
+        with use_tenant(slug, switch=True):
             try:
                 part = next(parts)
             except StopIteration:
@@ -110,7 +134,7 @@ def _parts(content: Iterable[bytes], slug: str) -> Iterator[bytes]:
 async def _parts_async(content: AsyncIterable[bytes], slug: str) -> AsyncIterator[bytes]:
     parts = aiter(content)
     while True:
-        with use_tenant(slug):
+        with use_tenant(slug, switch=True):
             try:
                 part = await anext(parts)
             except StopAsyncIteration:

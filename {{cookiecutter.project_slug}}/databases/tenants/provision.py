@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
-from django.core.management import call_command
 from django.db import connections
 
-
-def make_ready(alias: str) -> None:
-    """Create the tenant's database where it is missing, and migrate it. Raises Django's database errors."""
-    create_database(alias)
-    migrate(alias)
-
-
-def create_database(alias: str) -> None:
-    """Create the database that an alias names, on its server, where it is missing."""
-    connection = connections[alias]
-    name = str(connection.settings_dict["NAME"])
-    if connection.vendor == "sqlite":
-        # SQLite makes the file itself, but not its folder.
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        return
-    quoted = connection.ops.quote_name(name)
-    with connection._nodb_cursor() as cursor:
-        if connection.vendor == "mysql":
-            cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4")
-            return
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        if cursor.fetchone() is None:
-            cursor.execute(f"CREATE DATABASE {quoted}")
+from . import history, identity, template
+from .engines import create_database, database_exists
+from .migrating import migrate_database
+from .registry import Tenant
+from .upkeep import settings_of
 
 
-def migrate(alias: str) -> None:
-    """Apply the migrations that the tenant's database lacks."""
-    call_command("migrate", database=alias, verbosity=0, interactive=False)
+def make_ready(tenant: Tenant) -> None:
+    """Create the tenant's database where it is missing, migrate it, and have it say whose it is.
+
+    Raises `WrongDatabaseError` where there is a database that says it is another's, `TenantError`, `OSError`, and
+    Django's database errors. What a run that was ended has left, the next one takes up.
+    """
+    config = settings_of(tenant)
+    if not database_exists(config):
+        _create(config, tenant.server)
+    with connections.instead(tenant.alias, config) as connection:  # type: ignore[attr-defined]
+        identity.refuse_others(connection, tenant, identity.read(connection))
+        if not history.is_complete(history.applied_in(connection)):
+            migrate_database(connection)
+        identity.write(connection, tenant)
+
+
+def _create(config: dict[str, Any], server: str) -> None:
+    if template.can_copy(config):
+        template.copy_to(config, server)
+    else:
+        create_database(config)

@@ -11,9 +11,10 @@ _configured: dict[str, str] = {}
 
 
 def remember_configured_names() -> None:
-    """Note the database name of every alias as the settings have it. Called once, when Django starts."""
+    """Note the database name of every alias as the settings have it. Called when Django starts."""
     for alias, config in connections.settings.items():
-        _configured[alias] = str(config["NAME"])
+        # The first name stays: tests that change INSTALLED_APPS start the apps again, when the names are replaced.
+        _configured.setdefault(alias, str(config["NAME"]))
 
 
 def is_test_database(alias: str) -> bool:

@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="lower case letters, digits and hyphens: its host name and its alias")
-        parser.add_argument("--server", default="default", help="name of the server, as in TENANT_SERVERS")
+        parser.add_argument("--server", default="", help="name of its server, as in TENANT_SERVERS (the emptiest)")
         parser.add_argument("--database", default="", help="name of its database there (tenant_<slug> if not given)")
 
     def handle(self, *, slug: str, server: str, database: str, **options: Any) -> None:

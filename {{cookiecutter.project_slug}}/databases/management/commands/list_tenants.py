@@ -1,15 +1,28 @@
-"""`manage.py list_tenants`: one line per tenant."""
+"""`manage.py list_tenants`: one line per tenant, or JSON."""
 
+import json
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from databases.models import Tenant
 
+#: No user and no password: who may run this need not know them.
+FIELDS = ("slug", "status", "server", "database", "host")
+
 
 class Command(BaseCommand):
-    help = "List the tenants: slug, status, server and database, separated by tabs."
+    help = "List the tenants: slug, status, server, database and host, separated by tabs."
 
-    def handle(self, **options: Any) -> None:
-        for tenant in Tenant.objects.iterator():
-            self.stdout.write("\t".join([tenant.slug, tenant.status, tenant.server, tenant.database]))
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="write a list of objects instead")
+        parser.add_argument("--status", choices=Tenant.Status.values, help="only the tenants of this status")
+
+    def handle(self, *, status: str | None = None, **options: Any) -> None:
+        tenants = Tenant.objects.filter(status=status) if status else Tenant.objects.all()
+        rows = tenants.values(*FIELDS).iterator()
+        if options["json"]:
+            self.stdout.write(json.dumps(list(rows), indent=2))
+            return
+        for row in rows:
+            self.stdout.write("\t".join(row[field] for field in FIELDS))

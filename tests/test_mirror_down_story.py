@@ -1,0 +1,142 @@
+"""Another application's server stops, dies, freezes and dawdles while a project of ours serves its pages."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support import own_postgres, settings, sites
+from tests.support.environments import Environment
+from tests.support.own_postgres import OwnPostgres, wait_until
+from tests.support.sites import Site
+from tests.support.upstream import MAKE_TABLES
+from tests.support.variants import DJANGO
+
+Environments = Callable[[str], Environment]
+
+PAGES = """
+from django.db import connections
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import path
+from accounts.models import Organisation
+from notes.models import Note
+
+SLEEP = "SELECT id, name, pg_sleep(60) FROM accounts_organisation"
+
+def notes(request):
+    return HttpResponse(str(Note.objects.count()))
+
+def organisations(request):
+    # Evaluated by the template.
+    return render(request, "databases/overview.html", {"site_name": Organisation.objects.all()})
+
+def slow(request):
+    if limit := request.GET.get("limit"):
+        with connections["mirror"].cursor() as cursor:
+            cursor.execute("SET statement_timeout = %s", [int(limit)])
+    return HttpResponse(str(list(Organisation.objects.raw(SLEEP))))
+
+def stream(request):
+    def parts():
+        yield "begun"
+        yield str(Organisation.objects.count())
+    return StreamingHttpResponse(parts())
+
+urlpatterns = [path(f"{view.__name__}/", view) for view in (notes, organisations, slow, stream)]
+"""
+
+
+@pytest.fixture
+def upstream(shared: Path, worker_id: str) -> Iterator[OwnPostgres]:
+    """The other application's server, which runs."""
+    with own_postgres.running(shared / f"upstream-{worker_id}") as made:
+        yield made
+
+
+@pytest.fixture(params=["", "&conn_max_age=0"], ids=["connections are kept", "a connection for each request"])
+def site(
+    request: pytest.FixtureRequest, bake: Baker, environment: Environments, upstream: OwnPostgres, tmp_path: Path
+) -> Iterator[Site]:
+    """A project in production, migrated and started while the other application's server is down."""
+    version = {"django_version": DJANGO} if DJANGO else {}
+    project = bake(secondary_database="read-only-mirror", primary_database="postgresql", **version)
+    tools = environment(project.answers["django_version"])
+    name = f"upstream_{len(request.param)}"
+    url = upstream.server.create(name)
+    making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": url}
+    project.run(tools, "python", "-c", MAKE_TABLES, env=making)
+    upstream.server.execute("INSERT INTO accounts_organisation (name) VALUES ('theirs')", name)
+    upstream.crash()
+
+    production = {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "ALLOWED_HOSTS": "example.com",
+        "DATABASE_URL": settings.sqlite(tmp_path)("primary"),
+        "MIRROR_DATABASE_URL": f"{url}&connect_timeout=2{request.param}",
+    }
+    for command in ("check", "migrate", "makemigrations --check"):
+        project.run(tools, "python", "manage.py", *command.split(), env=production)
+    with sites.serving(project, tools, PAGES, production, host="example.com", threads=False) as found:
+        yield found
+
+
+AWAY = (503, "10")
+
+
+def test_what_needs_the_mirror_is_a_503_while_its_server_is_down_and_all_else_is_served(
+    site: Site, upstream: OwnPostgres, request: pytest.FixtureRequest
+) -> None:
+    kept = "kept" in request.node.name
+
+    def check(is_there: bool) -> None:
+        """Check the next answers: nothing is waited for."""
+        status, text = site.ask("organisations/")
+        assert (status, "theirs" in text or text) == ((200, True) if is_there else AWAY), site.log.read_text()
+        assert site.ask("notes/") == (200, "0")
+
+    check(is_there=False)
+    # A streamed response has sent its status before anything is asked.
+    assert site.ask("stream/") == (200, "begun")
+    upstream.start()
+    check(is_there=True)
+    check(is_there=True)
+    upstream.crash()
+    upstream.start()
+    check(is_there=True)
+    upstream.crash()
+    check(is_there=False)
+    check(is_there=False)
+    upstream.start()
+    check(is_there=True)
+
+    # It dies while it works on an answer.
+    answers: list[tuple[int, str]] = []
+    asking = threading.Thread(target=lambda: answers.append(site.ask("slow/?limit=50000")))
+    asking.start()
+    wait_until(lambda: upstream.waits_for("PgSleep"))
+    upstream.crash()
+    asking.join()
+    assert answers == [AWAY]
+    check(is_there=False)
+    upstream.start()
+    check(is_there=True)
+
+    # It takes connections and says nothing; sessions that are open already go on.
+    upstream.signal(signal.SIGSTOP)
+    check(is_there=kept)
+    upstream.signal(signal.SIGCONT)
+    check(is_there=True)
+
+    # A query takes longer than it may.
+    assert site.ask("slow/?limit=100") == AWAY
+    check(is_there=True)
+
+    log = site.log.read_text()
+    assert "A page needs the mirror, which cannot be asked (QueryCanceled)" in log
+    ours = [line for line in log.splitlines() if "cannot be asked" in line]
+    assert len(ours) == (6 if kept else 7), log
+    assert not [line for line in ours if str(upstream.folder) in line]

@@ -1,0 +1,30 @@
+"""Error reports without passwords of databases: neither the page of DEBUG nor the mail to admins holds any."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import Any
+
+from django.http import HttpRequest
+from django.views.debug import SafeExceptionReporterFilter
+
+#: Modules whose variables hold what connections are made with, some as text that has no name to know it by.
+DRIVERS = ("django.db", "psycopg", "psycopg_binary", "psycopg_pool", "MySQLdb", "pymysql", "sqlite3")
+
+
+class DatabaseExceptionReporterFilter(SafeExceptionReporterFilter):
+    """Hides the variables of database drivers, and passwords wherever a variable or an entry of a dict is called so."""
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
+        variables = super().get_traceback_frame_variables(request, tb_frame)
+        module = str(tb_frame.f_globals.get("__name__", ""))
+        if any(module == driver or module.startswith(f"{driver}.") for driver in DRIVERS):
+            return [(name, self.cleansed_substitute) for name, _ in variables]
+        return [(name, self._without_passwords(name, value)) for name, value in variables]
+
+    def _without_passwords(self, name: str, value: Any) -> Any:
+        if "passw" in name.lower():
+            return self.cleansed_substitute
+        if isinstance(value, dict):
+            return {key: self._without_passwords(str(key), entry) for key, entry in value.items()}
+        return value

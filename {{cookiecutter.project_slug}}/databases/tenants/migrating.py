@@ -1,0 +1,142 @@
+"""Brings the databases of many tenants up to date: what they have in common is worked out once.
+
+Tenants with the same history share a plan. Those without anything to do are known by their history alone, and get no
+signals.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+import django
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from . import history, identity
+from .history import Key
+from .plans import Plan, apply, plan_for
+from .registry import Tenant, find
+from .states import WAYS_OUT, Status, TenantError
+from .upkeep import settings_of
+
+logger = logging.getLogger(__name__)
+
+#: Those that have no database, or one that is being made.
+WITHOUT_DATABASE = (Status.PENDING, Status.ARCHIVING, Status.ARCHIVED, Status.RESTORING)
+
+
+class Outcome(NamedTuple):
+    """How it went with one tenant: the migrations that were applied, and an error or nothing."""
+
+    slug: str
+    applied: list[str]
+    seconds: float
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"failed: {self.error}"
+        return f"done ({len(self.applied)} applied)" if self.applied else "done (nothing to do)"
+
+
+Plans = dict[frozenset[Key], "Plan | None"]
+
+
+def migrate_tenant(slug: str) -> Outcome:
+    """Migrate one tenant, as a task may. Raises `UnknownTenantError`; what else fails is in the outcome."""
+    return next(migrate_all([find(slug)]))
+
+
+def migrate_all(tenants: Iterable[Tenant]) -> Iterator[Outcome]:
+    """Migrate tenants one after the other, those of the same history in a row, and yield how it went with each."""
+    groups: defaultdict[frozenset[Key], list[Tenant]] = defaultdict(list)
+    for tenant in tenants:
+        try:
+            applied = _history_of(tenant)
+        except Exception as error:
+            yield _failed(tenant, error, 0)
+        else:
+            if applied is None:
+                yield Outcome(tenant.slug, [], 0)
+            else:
+                groups[applied].append(tenant)
+    for applied, group in groups.items():
+        # The models of a group's steps are many: they go with the group.
+        plans: Plans = {}
+        for tenant in group:
+            yield _migrate(tenant, applied, plans)
+
+
+def migrate_in_processes(tenants: list[Tenant], jobs: int) -> Iterator[Outcome]:
+    """The same in a number of processes, which is worth while for hundreds of tenants on a machine with many cores."""
+    slugs = [tenant.slug for tenant in tenants]
+    size = max(1, math.ceil(len(slugs) / (4 * jobs)))
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=django.setup) as pool:
+        parts = [slugs[start : start + size] for start in range(0, len(slugs), size)]
+        works = {pool.submit(_migrate_some, part): part for part in parts}
+        for work in as_completed(works):
+            try:
+                yield from work.result()
+            except Exception as error:
+                # The process has died: what it was about to do is not known to be done.
+                yield from (Outcome(slug, [], 0, f"its process ended: {error}") for slug in works[work])
+
+
+def _migrate_some(slugs: list[str]) -> list[Outcome]:
+    return list(migrate_all(find(slug) for slug in slugs))
+
+
+def _history_of(tenant: Tenant) -> frozenset[Key] | None:
+    """Return the migrations that a tenant has, or `None` where there is nothing to do. Raises what refuses it."""
+    if tenant.status in WITHOUT_DATABASE:
+        raise TenantError(f"it is {tenant.status}: {WAYS_OUT[tenant.status]}")
+    if tenant.status == Status.MOVING:
+        raise TenantError("it is moving to another server: run this again when it has moved")
+    with _connected(tenant) as connection:
+        found = identity.read(connection)
+        identity.refuse_others(connection, tenant, found)
+        applied = history.applied_in(connection)
+    known = found is not None and found.migrations == history.fingerprint()
+    return None if known and history.is_complete(applied) else applied
+
+
+def migrate_database(connection: BaseDatabaseWrapper) -> None:
+    """Apply the migrations that the database of a connection lacks, as Django does it."""
+    call_command("migrate", database=connection.alias, verbosity=0, interactive=False)
+
+
+def _migrate(tenant: Tenant, applied: frozenset[Key], plans: Plans) -> Outcome:
+    began = time.monotonic()
+    done: list[str] = []
+    try:
+        with _connected(tenant) as connection:
+            if applied not in plans:
+                plans[applied] = plan_for(connection)
+            plan = plans[applied]
+            if plan is None:
+                before = history.applied_in(connection)
+                migrate_database(connection)
+                done += [f"{app}.{name}" for app, name in sorted(history.applied_in(connection) - before)]
+            else:
+                apply(connection, plan, done.append)
+            identity.write(connection, tenant)
+    except Exception as error:
+        return _failed(tenant, error, time.monotonic() - began, done)
+    return Outcome(tenant.slug, done, time.monotonic() - began)
+
+
+def _connected(tenant: Tenant) -> Any:
+    return connections.instead(tenant.alias, settings_of(tenant))  # type: ignore[attr-defined]
+
+
+def _failed(tenant: Tenant, error: Exception, seconds: float, applied: list[str] | None = None) -> Outcome:
+    logger.debug("Migrating the tenant %s failed", tenant.slug, exc_info=error)
+    return Outcome(tenant.slug, applied or [], seconds, " ".join(str(error).split()) or type(error).__name__)

@@ -1,0 +1,75 @@
+"""Test databases of tenants: the first that a run makes on a server is migrated, the others are copies of it.
+
+Django would run every migration once per declared tenant; a copy costs milliseconds. PostgreSQL and SQLite copy a
+whole database; on other engines, and with `--keepdb` or `--reuse-db`, Django's own way is taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.test.runner import DiscoverRunner
+
+from databases.tenants.context import ALIAS_PREFIX
+
+
+class CloningCreation(BaseDatabaseCreation):
+    """Put before an engine's own creation class. `made` has the migrated connection of each server."""
+
+    made: dict[tuple[str, ...], BaseDatabaseWrapper]
+    keeps = False
+
+    def create_test_db(self, *args: Any, **options: Any) -> str:
+        """Make the test database, as Django's method of this name, and return its name."""
+        config = self.connection.settings_dict
+        server = tuple(str(config[key]) for key in ("ENGINE", "HOST", "PORT", "USER"))
+        self.keeps = bool(options.get("keepdb"))
+        # Not all tenants need be asked for: whichever comes first is the one to copy.
+        if self.keeps or options.get("serialize") or server not in self.made:
+            name = super().create_test_db(*args, **options)
+            self.made[server] = self.connection
+            return name
+        return _copy(self.made[server], self, options.get("verbosity", 1), options.get("autoclobber", False))
+
+
+def _copy(source: Any, creation: Any, verbosity: int, autoclobber: bool) -> str:
+    """Do what `create_test_db` does, with a copy of the source's database in place of the migrations."""
+    connection, name = creation.connection, str(creation._get_test_db_name())
+    if verbosity >= 1:
+        creation.log(f"Copying test database for alias {creation._get_database_display_str(verbosity, name)}...")
+    if connection.vendor == "postgresql":
+        # It copies no database that somebody is connected to.
+        source.close()
+        source.close_pool()
+    with mock.patch.dict(connection.settings_dict["TEST"], TEMPLATE=source.settings_dict["NAME"]):
+        creation._create_test_db(verbosity, autoclobber, keepdb=False)
+    connection.close()
+    settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = name
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        source.ensure_connection()
+        source.connection.backup(connection.connection)
+    return name
+
+
+def install() -> None:
+    """Have the test databases of the tenants in `DATABASES` copied. To be called before each time they are made."""
+    made: dict[tuple[str, ...], BaseDatabaseWrapper] = {}
+    for alias in settings.DATABASES:
+        connection = connections[alias]
+        if alias.startswith(ALIAS_PREFIX) and connection.vendor in ("postgresql", "sqlite"):
+            bases = (CloningCreation, connection.creation_class)
+            connection.creation = type("TenantCreation", bases, {"made": made})(connection)
+
+
+class CloningRunner(DiscoverRunner):
+    """Django's runner; `conftest.py` does the same for pytest."""
+
+    def setup_databases(self, **kwargs: Any) -> Any:
+        install()
+        return super().setup_databases(**kwargs)
