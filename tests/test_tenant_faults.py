@@ -1,0 +1,216 @@
+"""Servers of tenants stop, die and freeze, one at a time: all others are served, and nothing is lost."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Baker
+from tests.support import own_postgres, settings, sites
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+from tests.support.own_postgres import OwnPostgres, wait_until
+from tests.support.sites import Site
+from tests.support.variants import DJANGO
+
+Environments = Callable[[str], Environment]
+
+PAGES = """
+from django.db import connections
+from django.http import HttpResponse
+from django.urls import path
+from databases.tenants import current_tenant
+from notes.models import Note
+from projects.models import DataPoint
+
+def central(request):
+    return HttpResponse(str(Note.objects.count()))
+
+def points(request):
+    return HttpResponse(" ".join(DataPoint.objects.order_by("name").values_list("name", flat=True)))
+
+def add(request):
+    DataPoint.objects.create(name=request.GET["name"], value=1)
+    return HttpResponse("added")
+
+def slow(request):
+    with connections[f"tenant_{current_tenant()}"].cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+    return HttpResponse()
+
+urlpatterns = [path(f"{view.__name__}/", view) for view in (central, points, add, slow)]
+"""
+#: Has changed the database and is not done, on a server whose address is in a file, for as long as that is there.
+MIGRATION = """
+from pathlib import Path
+from django.db import migrations
+
+def wait(apps, schema_editor):
+    address = Path("waits")
+    with schema_editor.connection.cursor() as cursor:
+        while address.exists() and address.read_text() in str(schema_editor.connection.get_connection_params()):
+            cursor.execute("SELECT pg_sleep(0.05)")
+
+class Migration(migrations.Migration):
+    dependencies = [("projects", "{before}")]
+    operations = [migrations.RunSQL("CREATE TABLE ours (id int)"), migrations.RunPython(wait)]
+"""
+BUSY = (503, "300")
+
+
+class Place:
+    """A project in production, the server of its registry, and two servers of tenants."""
+
+    def __init__(self, project: Bake, tools: Environment, servers: dict[str, OwnPostgres]) -> None:
+        self.project = project
+        self.tools = tools
+        self.servers = servers
+        self.env = {
+            "SECRET_KEY": settings.SECRET_KEY,
+            "ALLOWED_HOSTS": "example.com,.example.com",
+            "SITE_DOMAIN": "example.com",
+            "DATABASE_URL": servers["registry"].server.create("registry"),
+            "TENANT_DATABASE_URL": url(servers["one"]),
+            "TENANT_SERVERS": f"two={url(servers['two'])}",
+        }
+
+    def manage(self, *words: str, code: int | None = 0) -> str:
+        """Run a command, and return what it said."""
+        return self.project.run(self.tools, "python", "manage.py", *words, env=self.env, code=code)
+
+    def crash_in_migration(self, name: str, *words: str) -> str:
+        """Run a command that fails because a server crashes in the middle of its migrations; return what it said."""
+        server, flag, said = self.servers[name], self.project.path / "waits", []
+        file = "projects/migrations/0099_waits.py"
+        if not (self.project.path / file).exists():
+            last = max(file.stem for file in (self.project.path / "projects/migrations").glob("0*.py"))
+            self.project.write(file, MIGRATION.format(before=last))
+        flag.write_text(str(server.folder))
+        running = threading.Thread(target=lambda: said.append(self.manage(*words, code=None)))
+        running.start()
+        wait_until(lambda: server.waits_for("PgSleep") or not running.is_alive())
+        server.crash()
+        running.join()
+        flag.unlink()
+        server.start()
+        assert "CommandError: " in said[0], said[0]
+        return said[0]
+
+
+def url(server: OwnPostgres) -> str:
+    """Return a URL for the databases of tenants on a server."""
+    return server.server.url("{name}").replace("%7B", "{").replace("%7D", "}")
+
+
+@pytest.fixture(scope="module")
+def place(
+    baked: Baker,
+    environment: Environments,
+    shared: Path,
+    worker_id: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Place]:
+    version = {"django_version": DJANGO} if DJANGO else {}
+    answers = {"primary_database": "postgresql", "secondary_database": "none", "tenant_databases": "managed"}
+    project = baked(**answers, **version).copy(tmp_path_factory.mktemp("faults"))
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(own_postgres.running(shared / f"faults-{worker_id}-{name}"))
+            for name in ("registry", "one", "two")
+        }
+        made = Place(project, environment(project.answers["django_version"]), servers)
+        made.manage("migrate", "--verbosity", "0")
+        made.manage("create_tenant", "acme", "--server", "default")
+        made.manage("create_tenant", "horza", "--server", "two")
+        made.manage("create_tenant", "chell", "--server", "two")
+        yield made
+
+
+@pytest.fixture
+def site(place: Place) -> Iterator[Site]:
+    with sites.serving(place.project, place.tools, PAGES, place.env, host="example.com", threads=True) as found:
+        yield found
+
+
+def test_a_tenant_whose_server_is_away_is_a_503_and_all_others_are_served(place: Place, site: Site) -> None:
+    one = place.servers["one"]
+
+    def ask(page: str, slug: str) -> tuple[int, str]:
+        return site.ask(page, f"{slug}.example.com")
+
+    def check_others() -> None:
+        assert ask("points/", "horza") == (200, "orbit"), site.log.read_text()
+        assert site.ask("central/") == (200, "0")
+
+    assert ask("add/?name=cake", "acme") == ask("add/?name=orbit", "horza") == (200, "added"), site.log.read_text()
+    one.crash()
+    assert ask("points/", "acme") == BUSY, site.log.read_text()
+    check_others()
+    one.start()
+    assert ask("points/", "acme") == (200, "cake")
+
+    # It dies while it works on an answer.
+    answers: list[tuple[int, str]] = []
+    asking = threading.Thread(target=lambda: answers.append(ask("slow/", "acme")))
+    asking.start()
+    wait_until(lambda: one.waits_for("PgSleep"))
+    one.crash()
+    asking.join()
+    assert answers == [BUSY], site.log.read_text()
+    check_others()
+    one.start()
+    assert ask("add/?name=pie", "acme") == (200, "added")
+    assert ask("points/", "acme") == (200, "cake pie")
+
+    # It takes connections and says nothing: those who ask it wait, for as long as connecting may take, and nobody else.
+    one.crash()
+    one.start()
+    one.signal(signal.SIGSTOP)
+    asking = threading.Thread(target=lambda: answers.append(ask("points/", "acme")))
+    asking.start()
+    check_others()
+    asking.join()
+    assert answers == [BUSY, BUSY], site.log.read_text()
+    one.signal(signal.SIGCONT)
+    assert ask("points/", "acme") == (200, "cake pie")
+
+
+def test_tenants_go_on_while_the_registry_is_down(place: Place, site: Site) -> None:
+    registry = place.servers["registry"]
+    before = {slug: site.ask("points/", f"{slug}.example.com") for slug in ("acme", "horza")}
+    registry.crash()
+    try:
+        for _ in range(3):
+            for slug, answer in before.items():
+                assert site.ask("points/", f"{slug}.example.com") == answer, site.log.read_text()
+        assert site.ask("add/?name=while-it-was-down", "horza.example.com") == (200, "added")
+        # Nobody has asked for this one before, and so nobody knows where it is.
+        assert site.ask("points/", "chell.example.com") == BUSY
+    finally:
+        registry.start()
+    # It is not asked again for each request, but once in a while.
+    wait_until(lambda: site.ask("points/", "chell.example.com") == (200, ""))
+    assert site.ask("central/") == (200, "0")
+    assert "while-it-was-down" in site.ask("points/", "horza.example.com")[1]
+
+
+def test_a_server_that_dies_in_a_migration_holds_up_its_own_tenants_only_until_the_next_run(place: Place) -> None:
+    one = place.servers["one"].server
+    said = place.crash_in_migration("one", "migrate_tenants")
+    assert "acme: failed" in said, said
+    assert "horza: done" in said, said
+    assert "1 of 3 tenants failed: acme" in said, said
+    assert "ours" not in one.tables("tenant_acme")
+    assert "acme: done" in place.manage("migrate_tenants")
+    assert "ours" in one.tables("tenant_acme")
+
+
+def test_a_server_that_dies_while_a_tenant_is_made_leaves_it_pending(place: Place) -> None:
+    said = place.crash_in_migration("two", "create_tenant", "unlucky", "--server", "two")
+    assert "unlucky" in said
+    assert "unlucky\tpending\ttwo" in place.manage("list_tenants")
+    assert "unlucky: active" in place.manage("create_tenant", "unlucky", "--server", "two")
+    assert "ours" in place.servers["two"].server.tables("tenant_unlucky")
