@@ -23,8 +23,8 @@ class ThisRunTests(TestCase):
         self.assertIn("projects", [row["app"] for row in recorded[0]])
         names = [[(row["app"], row["name"]) for row in rows] for rows in recorded]
         self.assertEqual(*names)
-        # The databases of a parallel run were made by another process, kept ones may come from different runs, and MySQL
-        # and MariaDB copy none: there each was migrated.
+        # The databases of a parallel run were made by another process, kept ones may come from different runs, and
+        # MySQL and MariaDB copy none: there each was migrated.
         is_copy = isinstance(second.creation, CloningCreation) and not second.creation.keeps
         if is_copy and not multiprocessing.parent_process():
             # With the times at which they were applied.
