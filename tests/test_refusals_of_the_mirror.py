@@ -47,6 +47,7 @@ if "session" not in kept:
 import django
 django.setup()
 from django.db import ConnectionHandler, connections
+from databases import read_only
 from databases.mirror import guard, router
 from tests.mirror_attempts import outcome
 from tests.mirror_statements_of_engines import ON_PURPOSE, all_attempts
@@ -56,7 +57,7 @@ if "router" not in kept:
 if "guard" not in kept:
     guard.only_reads = lambda sql: True
 if "session" not in kept:
-    guard.READ_ONLY = dict.fromkeys(guard.READ_ONLY, "SELECT 1")
+    read_only.READ_ONLY = dict.fromkeys(read_only.READ_ONLY, "SELECT 1")
 
 name = connections["mirror"].settings_dict["NAME"]
 path = name.removeprefix("file://").partition("?")[0]

@@ -8,7 +8,7 @@ from io import StringIO
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections
-from django.test import TestCase
+from django.test import TestCase, TransactionTestCase
 
 from databases.models import Tenant
 from databases.tenants import use_tenant
@@ -46,7 +46,8 @@ class ListTenantsTests(TestCase):
         )
 
 
-class DatabasesTests(TestCase):
+class DatabasesTests(TransactionTestCase):
+    # Not in a transaction: every database is looked at, also one that stands for another of them.
     databases = "__all__"
 
     def test_tenants_are_among_the_databases(self):
