@@ -6,7 +6,7 @@ ARGS ?=
 # Words for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project test lint manifest refusals clean
+.PHONY: project test lint manifest refusals reads clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
@@ -26,6 +26,9 @@ manifest: .venv/bake.stamp .venv/test.stamp
 
 refusals: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-refusals tests/test_refusals_of_the_mirror.py
+
+reads: .venv/bake.stamp .venv/test.stamp
+	.venv/bin/python -m pytest --quiet --update-reads tests/test_replica_story.py
 
 clean:
 	rm -rf .venv .envs

@@ -34,9 +34,10 @@ Server = TypeVar("Server", bound=DatabaseServer)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of `make manifest` and `make refusals`."""
+    """Add the options of `make manifest`, `make refusals` and `make reads`."""
     parser.addoption("--update-manifest", action="store_true", help="write manifest.json anew")
     parser.addoption("--update-refusals", action="store_true", help="write the table of refusals anew")
+    parser.addoption("--update-reads", action="store_true", help="write the table of reads anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:

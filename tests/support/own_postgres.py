@@ -37,6 +37,13 @@ class OwnPostgres:
         return (event,) in self.server.execute("SELECT wait_event FROM pg_stat_activity")
 
 
+    def end(self) -> None:
+        """End the server, whatever state it is in."""
+        with contextlib.suppress(FileNotFoundError):
+            self.signal(signal.SIGCONT)
+            self.crash()
+
+
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[OwnPostgres]:
     """Start a server in a folder, and end it afterwards, whatever state it is in."""
@@ -45,9 +52,7 @@ def running(folder: Path) -> Iterator[OwnPostgres]:
     try:
         yield made
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            made.signal(signal.SIGCONT)
-            made.crash()
+        made.end()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -68,6 +68,11 @@ class Postgres(AnyPostgres):
             self._server.start()
             self._server.stop()
 
+    @property
+    def programs(self) -> tuple[Path, str | None]:
+        """The folder of its programs, and the user of the machine that they run as where this process is root's."""
+        return self._server.bin_path, self._server.system_user
+
     def url(self, database: str) -> str:
         """Return the URL of a database, which need not exist, for the administrator."""
         return str(self._server.get_uri(quote(database, safe="")))

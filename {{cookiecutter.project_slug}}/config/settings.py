@@ -84,7 +84,7 @@ DATABASES["mirror"] = connections.read_only(
 replica_urls = env.list("REPLICA_DATABASE_URLS", default=[])
 for number, url in enumerate(replica_urls, start=1):
     alias = "replica" if number == 1 else f"replica_{number}"
-    DATABASES[alias] = connections.from_url(url, "REPLICA_DATABASE_URLS")
+    DATABASES[alias] = connections.replica(connections.from_url(url, "REPLICA_DATABASE_URLS"))
 if DEBUG and not replica_urls:
     # Development has no replica, but reads take the way they take in production.
     DATABASES["replica"] = {**DATABASES["default"]}
@@ -141,8 +141,12 @@ DETECT_UNCOVERED_WRITES = DEBUG
 MIRROR_SEED_COLUMNS: dict[str, str] = {"accounts.member.name": "fake"}
 # % endif
 # % if cookiecutter.__replica
-REPLICA_PIN_SECONDS = 5
+# A replica that is further behind is not read from; one that is not, or does not answer, is tried again after a while.
+REPLICA_MAX_LAG_SECONDS = 10
 REPLICA_RETRY_SECONDS = 10
+# How long after a write its visitor reads from the primary where replicas cannot tell whether they have it: not on
+# PostgreSQL, which can.
+REPLICA_PIN_SECONDS = 5
 # % endif
 
 # Tests run with `config.settings_test`; this one says so to whoever starts them with the settings of production.

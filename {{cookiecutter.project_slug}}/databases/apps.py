@@ -37,9 +37,9 @@ class DatabasesConfig(AppConfig):
         timeouts.install()
         # % endif
         # % if cookiecutter.__replica
-        from .replica import pinning
+        from .replica import writes
 
-        pinning.install()
+        writes.install()
         # % endif
         # % if cookiecutter.__registry
         from . import checks, external, uncovered

@@ -58,7 +58,7 @@ def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
         name = str(Path(config["NAME"]).with_name(f"{name}.sqlite3"))
     options = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
     return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False}
-# % if cookiecutter.__registry
+# % if cookiecutter.__registry or cookiecutter.__replica
 
 
 #: How long connecting to a server other than the primary's may take, and how long it may vanish; without this, for as
@@ -105,6 +105,20 @@ def read_only(config: dict[str, Any]) -> dict[str, Any]:
     if config["ENGINE"] == SQLITE:
         config["NAME"] = f"{Path(config['NAME']).absolute().as_uri()}?mode=ro"
     return config
+# % endif
+# % if cookiecutter.__replica
+
+
+def replica(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of a replica, with limits of time, and with the weight in its URL's query as its `WEIGHT`.
+
+    Raises `ImproperlyConfigured` where that is no whole number from 1 on.
+    """
+    options = {**config.get("OPTIONS", {})}
+    weight = str(options.pop("weight", 1))
+    if not weight.isdecimal() or int(weight) < 1:
+        raise ImproperlyConfigured("REPLICA_DATABASE_URLS: a weight must be a whole number from 1 on, as in ?weight=3.")
+    return with_limits({**config, "OPTIONS": options, "WEIGHT": int(weight)}, {})
 # % endif
 # % if cookiecutter.__tenants
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.apps import AppConfig, apps
+# % if cookiecutter.__replica
+from django.conf import settings
+# % endif
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
@@ -17,18 +20,21 @@ from django.db.migrations.recorder import MigrationRecorder
 # % if cookiecutter.__tenants
 from .models import Tenant
 # % endif
+# % if cookiecutter.__replica
+from .replica.health import is_replica, look_at
+# % endif
 from .roles import PRIMARY, is_foreign, role_of_alias, role_of_model
 
 
 @dataclass
 class Report:
-    """One database: its alias, role, engine and name, a sentence per app, and what is wrong with it."""
+    """One database: its alias, role, engine and name, details such as a sentence per app, and what is wrong with it."""
 
     alias: str
     role: str
     engine: str = "?"
     name: str = "?"
-    apps: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -61,6 +67,10 @@ def report_on(alias: str) -> Report:
             _look_at_tables(report, present)
         elif report.role in (PRIMARY, *_roles_with_models()):
             _look_at_history(report, connection, present)
+        # % if cookiecutter.__replica
+        if is_replica(alias):
+            _look_at_lag(report)
+        # % endif
     except (DatabaseError, LookupError) as error:
         # The class only: a driver's message may quote addresses and users.
         report.problems.append(f"cannot be reached ({type(error).__name__})")
@@ -71,12 +81,22 @@ def _roles_with_models() -> set[str]:
     return {role_of_model(model) for model in apps.get_models()}
 
 
+# % if cookiecutter.__replica
+def _look_at_lag(report: Report) -> None:
+    """Report on how far a replica has followed the primary."""
+    standing = look_at(report.alias)
+    report.details["replication"] = str(standing)
+    if standing.lags(settings.REPLICA_MAX_LAG_SECONDS):
+        report.problems.append("lags too far behind, and is not read from")
+
+
+# % endif
 def _look_at_tables(report: Report, present: set[str]) -> None:
     """Report on a database that someone else migrates: only its tables count."""
     for config in apps.get_app_configs():
         if _role(config) == report.role:
             missing = _tables(config) - present
-            report.apps[config.label] = f"{len(_tables(config)) - len(missing)} tables, made by their owner"
+            report.details[config.label] = f"{len(_tables(config)) - len(missing)} tables, made by their owner"
             if missing:
                 report.problems.append(f"{config.label}: missing {', '.join(sorted(missing))}")
 
@@ -91,11 +111,11 @@ def _look_at_history(report: Report, connection: BaseDatabaseWrapper, present: s
         if _role(config) != report.role:
             if applied:
                 home = f"its tables are in the {_role(config)} database"
-                report.apps[config.label] = f"{len(applied)} only recorded: {home}"
+                report.details[config.label] = f"{len(applied)} only recorded: {home}"
             continue
         if not ours:
             continue
-        report.apps[config.label] = f"{len(applied)} of {len(ours)} applied"
+        report.details[config.label] = f"{len(applied)} of {len(ours)} applied"
         if applied != ours:
             report.problems.append(f"{config.label}: {len(ours - applied)} migrations to apply")
         elif missing := _tables(config) - present:

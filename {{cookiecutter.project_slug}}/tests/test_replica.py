@@ -1,18 +1,20 @@
 """Reads go to a replica, and never into the past."""
 
 import asyncio
-import time
-from unittest import mock
 
+from asgiref.sync import async_to_sync
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.db import OperationalError, connection, connections, router, transaction
-from django.test import TestCase, TransactionTestCase
+from django.core.exceptions import SynchronousOnlyOperation, ValidationError
+from django.db import connection, router, transaction
+from django.test import TestCase, TransactionTestCase, override_settings
 
-from databases.replica import health, use_primary, use_replica
+from databases.replica import use_primary, use_replica
 from notes.models import Note
+
+from .fresh_replicas import forget_everything
 
 
 def reads_from(**hints: object) -> str:
@@ -23,7 +25,7 @@ class RoutingTests(TransactionTestCase):
     databases = {"default", "replica"}
 
     def setUp(self):
-        health._retry_at.clear()
+        forget_everything()
 
     def test_commands_and_tasks_read_from_the_primary_unless_they_ask(self):
         self.assertEqual(reads_from(), "default")
@@ -67,8 +69,44 @@ class RoutingTests(TransactionTestCase):
             with use_replica():
                 self.assertEqual(reads_from(), "default")
 
+    def test_an_inner_write_of_a_task_of_its_own_counts_in_the_block(self):
+        async def write_and_read() -> str:
+            async with use_replica():
+                await asyncio.gather(Note.objects.acreate(text="mine"))
+                return reads_from()
+
+        self.assertEqual(async_to_sync(write_and_read)(), "default")
+
+    def test_what_was_written_before_the_block_is_not_read_from_a_replica_too_early(self):
+        Note.objects.create(text="mine")
+        with use_replica():
+            self.assertEqual(reads_from(), "default")
+        with override_settings(REPLICA_PIN_SECONDS=0), use_replica():
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_write_in_one_block_counts_in_the_next_one(self):
+        with use_replica():
+            Note.objects.create(text="mine")
+        with use_replica():
+            self.assertEqual(reads_from(), "default")
+
+    def test_primary_then_replica_reads_from_a_replica(self):
+        with use_primary(), use_replica():
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_locked_row_is_read_from_the_primary(self):
+        with use_replica():
+            self.assertEqual(Note.objects.select_for_update().db, "default")
+
+    def test_what_validates_after_a_write_reads_from_the_primary(self):
+        with use_replica():
+            note = Note.objects.create(text="mine")
+            with self.assertNumQueries(1, using="default"), self.assertRaises(ValidationError):
+                Note(pk=note.pk, text="another").validate_unique()
+
     def test_objects_from_the_primary_are_followed_on_the_primary(self):
         note = Note.objects.create(text="mine")
+        forget_everything()
         with use_replica():
             self.assertEqual(reads_from(instance=note), "default")
             self.assertEqual(reads_from(instance=Note(text="new")), "replica")
@@ -96,18 +134,43 @@ class RoutingTests(TransactionTestCase):
             self.assertEqual(reads_from(), "replica")
 
     def test_a_coroutine_may_ask_for_a_replica(self):
-        async def ask() -> str:
-            with use_replica():
-                return reads_from()
+        async def ask() -> list[str]:
+            async with use_replica():
+                return [reads_from(), await asyncio.to_thread(reads_from)]
 
-        self.assertEqual(asyncio.run(ask()), "replica")
+        self.assertEqual(asyncio.run(ask()), ["replica", "replica"])
+
+    def test_a_coroutine_that_forgets_async_is_told_so(self):
+        async def ask() -> None:
+            with use_replica():
+                pass
+
+        with self.assertRaisesMessage(SynchronousOnlyOperation, "async with use_replica():"):
+            asyncio.run(ask())
+
+    def test_functions_and_coroutine_functions_may_be_decorated(self):
+        async def ask() -> str:
+            return reads_from()
+
+        self.assertEqual(use_replica()(reads_from)(), "replica")
+        self.assertEqual(asyncio.run(use_replica()(ask)()), "replica")
+        with use_replica():
+            self.assertEqual(use_primary()(reads_from)(), "default")
+            self.assertEqual(asyncio.run(use_primary()(ask)()), "default")
+
+    def test_a_generator_may_not_be_decorated(self):
+        def rows():
+            yield reads_from()
+
+        with self.assertRaisesMessage(TypeError, "put the `with` inside it"):
+            use_replica()(rows)
 
     def test_tasks_on_one_thread_do_not_see_one_anothers_choice(self):
         async def both() -> list[str]:
             entered, done = asyncio.Event(), asyncio.Event()
 
             async def inside() -> str:
-                with use_replica():
+                async with use_replica():
                     entered.set()
                     await done.wait()
                     return reads_from()
@@ -121,44 +184,6 @@ class RoutingTests(TransactionTestCase):
             return list(await asyncio.gather(inside(), outside()))
 
         self.assertEqual(asyncio.run(both()), ["replica", "default"])
-
-
-class HealthTests(TransactionTestCase):
-    databases = {"default", "replica"}
-
-    def setUp(self):
-        health._retry_at.clear()
-        self.addCleanup(health._retry_at.clear)
-
-    def test_a_dead_replica_is_skipped_and_tried_again_later(self):
-        down = mock.patch.object(connections["replica"], "ensure_connection", side_effect=OperationalError("down"))
-        with down as attempt, self.assertLogs("databases.replica.health", "WARNING") as logs:
-            self.assertEqual(health.pick(), "default")
-            self.assertEqual(health.pick(), "default")
-        self.assertEqual(attempt.call_count, 1)
-        self.assertIn("OperationalError", logs.output[0])
-        with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
-            self.assertEqual(health.pick(), "replica")
-
-    def test_another_replica_answers_for_a_dead_one(self):
-        two = mock.patch.object(health, "aliases", return_value=["replica", "replica_2"])
-        with two, mock.patch.object(health, "_answers", lambda alias: alias == "replica_2"):
-            # Often, because the order is random.
-            self.assertEqual({health.pick() for _ in range(20)}, {"replica_2"})
-
-    def test_a_connection_that_was_lost_is_not_taken_for_an_answer(self):
-        with mock.patch.object(connections["replica"], "close_if_unusable_or_obsolete") as sweep:
-            health.pick()
-        sweep.assert_called_once_with()
-
-    def test_the_replicas_are_the_aliases_of_that_name(self):
-        self.assertEqual(health.aliases(), ["replica"])
-        self.assertTrue(health.is_replica("replica_2"))
-        self.assertFalse(health.is_replica("default"))
-
-    def test_without_replicas_everything_is_the_primary(self):
-        with mock.patch.object(health, "aliases", return_value=[]), use_replica():
-            self.assertEqual(reads_from(), "default")
 
 
 class TestCaseTests(TestCase):

@@ -1,14 +1,19 @@
 """Requests read from a replica, and a visitor who has written reads from the primary for a while."""
 
+from unittest import mock
+
 from asgiref.sync import async_to_sync
-from django.db import router
+from django.conf import settings
+from django.db import connections, router
 from django.http import HttpRequest, HttpResponse
 from django.test import TestCase, TransactionTestCase, override_settings
 from django.urls import path
 
-from databases.replica import health, use_replica
+from databases.replica import use_replica
 from databases.replica.middleware import COOKIE
 from notes.models import Note
+
+from .fresh_replicas import forget_everything
 
 
 def reads_from() -> str:
@@ -24,7 +29,13 @@ def writing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(reads_from())
 
 
-urlpatterns = [path("reading/", reading), path("writing/", writing)]
+def asking(request: HttpRequest) -> HttpResponse:
+    with use_replica():
+        inside = reads_from()
+    return HttpResponse(f"{reads_from()} {inside} {reads_from()}" if inside != "default" else inside)
+
+
+urlpatterns = [path("reading/", reading), path("writing/", writing), path("asking/", asking)]
 
 
 @override_settings(ROOT_URLCONF=__name__)
@@ -32,7 +43,7 @@ class RequestTests(TransactionTestCase):
     databases = {"default", "replica"}
 
     def setUp(self):
-        health._retry_at.clear()
+        forget_everything()
 
     def test_a_request_reads_from_a_replica(self):
         response = self.client.get("/reading/")
@@ -49,8 +60,23 @@ class RequestTests(TransactionTestCase):
 
     def test_the_pin_ends(self):
         self.client.get("/writing/")
-        with override_settings(REPLICA_PIN_SECONDS=-1):
+        with override_settings(REPLICA_PIN_SECONDS=0):
             self.assertEqual(self.client.get("/reading/").content, b"replica")
+
+    def test_the_pin_is_hidden_from_scripts_and_lasts_longer_than_any_lag(self):
+        cookie = self.client.get("/writing/").cookies[COOKIE]
+        self.assertTrue(cookie["httponly"])
+        self.assertGreater(cookie["max-age"], 60 * settings.REPLICA_MAX_LAG_SECONDS)
+
+    def test_a_block_of_a_view_keeps_to_what_the_visitor_has_written(self):
+        self.client.get("/writing/")
+        self.assertEqual(self.client.get("/asking/").content, b"default")
+
+    def test_a_request_keeps_its_replica(self):
+        with_two = mock.patch.dict(connections.settings, replica_2=connections.settings["replica"])
+        with with_two:
+            seen = {self.client.get("/asking/").content for _ in range(40)}
+        self.assertEqual(seen, {b"replica replica replica", b"replica_2 replica_2 replica_2"})
 
     def test_a_client_cannot_pin_itself(self):
         self.client.cookies[COOKIE] = "1"

@@ -10,8 +10,8 @@ from django.db.models import Model
 from .health import is_replica
 from .pinning import read_alias
 
-#: Whose rows must be true now: who is logged in, and what they may do.
-ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
+#: Whose rows must be true now: who is logged in, what they may do, and what this project notes about its databases.
+ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "databases", "sessions"}
 
 
 class ReplicaRouter:

@@ -19,9 +19,9 @@ class Command(BaseCommand):
             raise CommandError(f"Not well: {', '.join(unwell)}")
 
     def write(self, report: Report) -> None:
-        """Write one database: a headline, a line for each app, its problems."""
+        """Write one database: a headline, a line for each detail, its problems."""
         self.stdout.write(self.style.MIGRATE_HEADING(f"{report.alias}: {report.role}, {report.engine}, {report.name}"))
-        for app, state in report.apps.items():
-            self.stdout.write(f"  {app:<15} {state}")
+        for subject, state in report.details.items():
+            self.stdout.write(f"  {subject:<15} {state}")
         for problem in report.problems:
             self.stdout.write(self.style.ERROR(f"  PROBLEM: {problem}"))

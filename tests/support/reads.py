@@ -1,0 +1,19 @@
+"""Where reads go with replicas, as seen: a table in the README."""
+
+import re
+
+PLACE = re.compile(r"(?<=<!-- reads -->\n).*?(?=<!-- /reads -->)", re.DOTALL)
+
+#: Situation, where the read went, and why.
+Row = tuple[str, str, str]
+
+
+def table(rows: list[Row]) -> str:
+    """Return what was seen as a table in Markdown."""
+    lines = ["| situation | where the read went | why |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def put_into(readme: str, rows: list[Row]) -> str:
+    """Return a README with the table in its place."""
+    return PLACE.sub(lambda _: f"\n{table(rows)}\n", readme)

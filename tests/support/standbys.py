@@ -1,0 +1,83 @@
+"""Real streaming replication: standbys that were copied from a server and follow it, and may be treated badly."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.own_postgres import OwnPostgres, running, wait_until
+from tests.support.postgres import ADMINISTRATOR
+
+POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+REPLAYED = "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint"
+PAUSED = "SELECT pg_get_wal_replay_pause_state()"
+
+
+def copied(primary: OwnPostgres, folder: Path) -> "Standby":
+    """Copy a server's files into a new folder, and start a server there that follows the first one."""
+    folder.mkdir(mode=0o700)
+    bin_path, user = primary.server.programs
+    if user:
+        shutil.chown(folder, user, user)
+    copy = subprocess.run(
+        [
+            bin_path / "pg_basebackup",
+            *("--pgdata", folder, "--host", primary.folder, "--username", ADMINISTRATOR),
+            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+        ],
+        user=user,
+        group=user,
+        extra_groups=user and [],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert copy.returncode == 0, copy.stdout
+    # They say who uses the other server.
+    for name in (".handle_pids.json", ".s.PGSQL.5432.lock"):
+        (folder / name).unlink(missing_ok=True)
+    standby = Standby(folder)
+    standby.start()
+    return standby
+
+
+class Standby(OwnPostgres):
+    """A server that follows another one."""
+
+    def pause(self) -> None:
+        """Stop to replay what arrives, which is lag."""
+        self.server.execute("SELECT pg_wal_replay_pause()")
+        wait_until(lambda: self.server.execute(PAUSED) == [("paused",)])
+
+    def resume(self) -> None:
+        """Replay on."""
+        self.server.execute("SELECT pg_wal_replay_resume()")
+
+    def promote(self) -> None:
+        """Stop to follow, and take writes."""
+        self.server.execute("SELECT pg_promote()")
+
+    def catch_up(self, primary: OwnPostgres) -> None:
+        """Wait until it has all that the primary has now."""
+        ((goal,),) = primary.server.execute(POSITION)
+        wait_until(lambda: int(str(self.server.execute(REPLAYED)[0][0])) >= int(str(goal)))
+
+
+@contextlib.contextmanager
+def replicated(standbys: int) -> Iterator[tuple[OwnPostgres, list[Standby]]]:
+    """Start a primary and standbys; each server's folder has the alias of its database as its name."""
+    with contextlib.ExitStack() as stack:
+        # Not in pytest's folder: each start of pytest shuts that for all users but its own.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o711)
+        primary = stack.enter_context(running(folder / "default"))
+        made = []
+        for number in range(1, standbys + 1):
+            standby = copied(primary, folder / ("replica" if number == 1 else f"replica_{number}"))
+            stack.callback(standby.end)
+            made.append(standby)
+        yield primary, made
