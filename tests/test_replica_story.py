@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker
-from tests.support import reads, settings, sites
+from tests.support import pairs, reads, settings, sites
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.own_postgres import OwnPostgres, wait_until
@@ -22,6 +22,7 @@ from tests.support.variants import DJANGO
 
 Environments = Callable[[str], Environment]
 
+PAIRS = 1000
 UPDATE = "`make reads` writes it anew; look at the difference before you commit it."
 PRIMARY, REPLICA, ONE, OTHER = "the primary", "a replica", "the first replica", "the second replica"
 
@@ -353,3 +354,17 @@ def test_where_reads_go(
     if request.config.getoption("--update-reads"):
         (ROOT / "README.md").write_text(shown, encoding="utf-8")
     assert reads.table(seen) in readme or request.config.getoption("--update-reads"), f"{shown}\n{UPDATE}"
+
+
+def test_no_visitor_who_has_written_is_shown_the_past(
+    project: Bake, env: dict[str, str], environment: Environments, servers: tuple[OwnPostgres, list[Standby]]
+) -> None:
+    tools = environment(project.answers["django_version"])
+    stale, from_replica = pairs.run(project, tools, env, servers[1], PAIRS, check=True)
+    print(f"{stale} stale reads in {PAIRS} pairs, {from_replica} of them from a replica")
+    assert stale == 0
+    assert from_replica > 0
+    # The control: without a look at the position the same visitors are shown the past.
+    stale, from_replica = pairs.run(project, tools, env, servers[1], PAIRS, check=False)
+    print(f"Without the check: {stale} stale reads")
+    assert 0 < stale <= from_replica
