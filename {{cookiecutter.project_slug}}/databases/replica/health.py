@@ -91,7 +91,7 @@ def look_at(alias: str) -> Standing:
     connection.close_if_unusable_or_obsolete()
     was_open = connection.connection is not None
     # What follows is this connection's health check: Django need not make one of its own before the first query.
-    connection.health_check_done = connection.vendor == "postgresql"
+    connection.health_check_done = connection.vendor == "postgresql"  # type: ignore[attr-defined]
     try:
         found = positions.of_replica(connection)
     except DatabaseError:
