@@ -98,7 +98,7 @@ def make_acme_data(project: Bake) -> None:
 
 
 #: Commands of the template's README that these tests are run by, or that other tests are about.
-ELSEWHERE = {"make test", 'make test PYTEST="-n 4 -k mirror"', "make manifest", "make run"}
+ELSEWHERE = {"make test", 'make test PYTEST="-n 4 -k mirror"', "make manifest", "make refusals", "make run"}
 
 
 def test_the_commands_of_the_templates_readme_work_in_a_clean_clone(tmp_path: Path) -> None:
