@@ -21,7 +21,8 @@ ROLE_WORDS = {
     "__external_tenants": r"attach(?! DATABASE)|someone else makes",
     "__external": r"\bseed",
     "__registry": "uncovered|stray",
-    "__server": "compose",
+    # `compose_sql` is Django's.
+    "__server": "compose(?!_sql)",
 }
 ENGINE_WORDS = {"__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|mariadb", "__sqlite": "sqlite"}
 #: Django's own word for an alias that reads another one's test database.

@@ -117,7 +117,7 @@ def _ask(row: _Row | None, **which: str) -> Tenant:
     if not _outage.may_ask():
         return _of_before(row, value)
     asked = time.monotonic()
-    # Not of a replica: one that lags would lead back to where a tenant was before it moved.
+    # Whatever routers say: a copy that lags would lead back to where a tenant was before it moved.
     primary = connections[DEFAULT_DB_ALIAS]
     try:
         tenant = Tenant._base_manager.using(DEFAULT_DB_ALIAS).get(**which)

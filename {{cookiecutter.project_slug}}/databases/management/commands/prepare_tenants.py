@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Make the template that new tenants are copied from, and spare copies of it. Safe to run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("number", type=int, help="how many spares each server is to have (SQLite needs none)")
+        parser.add_argument("number", type=int, help="how many spares each server is to have (files need none)")
 
     def handle(self, *, number: int, **options: Any) -> None:
         for server, config in settings.TENANT_SERVERS.items():
