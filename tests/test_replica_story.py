@@ -261,7 +261,7 @@ def env(project: Bake, environment: Environments, servers: tuple[OwnPostgres, li
     return env
 
 
-def test_where_reads_go(
+def test_where_reads_go(  # noqa: PLR0915 - one story, a line for each row of the table
     project: Bake,
     env: dict[str, str],
     environment: Environments,

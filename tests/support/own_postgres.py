@@ -36,7 +36,6 @@ class OwnPostgres:
         """Return whether somebody's statement waits for an event, such as `PgSleep`."""
         return (event,) in self.server.execute("SELECT wait_event FROM pg_stat_activity")
 
-
     def end(self) -> None:
         """End the server, whatever state it is in."""
         with contextlib.suppress(FileNotFoundError):
