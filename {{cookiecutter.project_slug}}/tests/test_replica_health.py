@@ -7,7 +7,7 @@ from unittest import mock
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from databases import connections as urls
@@ -101,6 +101,11 @@ class PickTests(TransactionTestCase):
             self.assertEqual(self.picked(Mark(6, 0.0)), {"replica_2"})
             self.assertEqual(self.picked(Mark(7, 0.0)), {"default"})
             self.assertEqual(self.picked(Mark(5, 0.0)), {"replica", "replica_2"})
+
+    def test_inside_a_transaction_none_is_asked(self):
+        with replicas(replica=Standing(), replica_2=Standing()) as asked, transaction.atomic():
+            self.assertEqual(pick(), "default")
+        asked.assert_not_called()
 
     def test_without_replicas_everything_is_the_primary(self):
         with mock.patch.object(health, "aliases", return_value=[]):
