@@ -23,7 +23,7 @@ from django.db import migrations
 def work(apps, schema_editor):
     alias = schema_editor.connection.alias
     Path(f"process-{os.getpid()}").touch()
-    patience = time.monotonic() + 60
+    patience = time.monotonic() + 10
     while len(list(Path().glob("process-*"))) < 2 and time.monotonic() < patience:
         time.sleep(0.01)
     if Path(f"{alias}-dies").exists():

@@ -114,7 +114,11 @@ class MigrateTenantsTests(ScratchServerTestCase):
         self.assertTrue(all(len(frame.rstrip("\n")) < 70 for frame in frames), "the terminal would break it in two")
         for frame, shown in zip(
             frames,
-            (f"[{'.' * 24}] 0/2 ", f"[{'#' * 12}{'.' * 12}] 1/2 {self.first}: fai", f"[{'#' * 24}] 2/2 {self.second}: do"),
+            (
+                f"[{'.' * 24}] 0/2 ",
+                f"[{'#' * 12}{'.' * 12}] 1/2 {self.first}: fai",
+                f"[{'#' * 24}] 2/2 {self.second}: do",
+            ),
             strict=True,
         ):
             self.assertTrue(frame.startswith(shown), frame)

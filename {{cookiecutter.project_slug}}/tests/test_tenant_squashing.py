@@ -8,13 +8,14 @@ import uuid
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
 from databases.models import Tenant
-from databases.tenants import history
+from databases.tenants import history, plans
 from databases.tenants.lifecycle import create_tenant
 from databases.tenants.upkeep import settings_of
 from projects.models import DataPoint
@@ -90,10 +91,12 @@ class SquashingTests(ScratchServerTestCase):
                     self.assertEqual(columns, ["id", "unit"])
                     self.assertIn("0001_squashed", recorded)
 
-    def test_a_second_run_finds_nothing_to_do(self):
+    def test_a_second_run_finds_nothing_to_do_without_working_anything_out(self):
         with self.release(SQUASHED):
             self.migrate()
-            self.assertEqual([line.partition(": ")[2] for line in self.migrate()], ["done (nothing to do)"] * 3)
+            with mock.patch.object(plans, "MigrationExecutor", side_effect=AssertionError("worked out")):
+                lines = self.migrate()
+            self.assertEqual([line.partition(": ")[2] for line in lines], ["done (nothing to do)"] * 3)
 
     def test_those_that_were_replaced_may_go_in_the_next_release(self):
         with self.release(SQUASHED):

@@ -51,10 +51,11 @@ class TenantModelAdmin(admin.ModelAdmin):
 
 
 def _note(request: HttpRequest, rows: Iterable[Model], flag: int, message: Any = "") -> list[LogEntry]:
+    user: Any = request.user
     # Not by Django's manager, which takes the key as it is, and what the row is called.
     return [
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=user,
             content_type=get_content_type_for_model(row),
             object_id=_key(row.pk),
             object_repr=_key(row.pk)[:200],
