@@ -46,8 +46,22 @@ def who_without_the_base():
 def count():
     return DataPoint.objects.count()
 """
+#: It fails for one of the tenants, as long as there is a file that says so.
+MIGRATION = """
+from pathlib import Path
+from django.db import migrations
+
+def fail(apps, schema_editor):
+    if schema_editor.connection.alias == "tenant_horza" and Path("horza-fails").exists():
+        raise ValueError("on purpose")
+
+class Migration(migrations.Migration):
+    dependencies = [("projects", "0001_initial")]
+    operations = [migrations.RunPython(fail)]
+"""
 SEND = """
 import json
+from pathlib import Path
 import django
 django.setup()
 from celery import chain
@@ -65,6 +79,12 @@ def wait(result):
     return refusal(lambda: result.get(timeout=60))
 
 seen = {}
+seen["migrated"] = wait(tasks.migrate.delay("acme"))
+seen["not migrated"] = wait(tasks.migrate.delay("horza"))
+Path("horza-fails").unlink()
+seen["migrated again"] = wait(tasks.migrate.delay("horza"))
+seen["migrated twice"] = wait(tasks.migrate.delay("horza"))
+seen["unknown"] = wait(tasks.migrate.delay("nobody"))
 with use_tenant("acme"):
     seen["its own"] = wait(tasks.who.delay())
     seen["by a chain"] = wait(chain(tasks.who.s(), tasks.who.s(), tasks.who.s()).delay())
@@ -94,8 +114,8 @@ def site(bake: Baker) -> tuple[Bake, Environment]:
     wanted = [*environments.requirements([project.read("pyproject.toml")]), "celery>=5.4", "redis>=5"]
     tools = environments.make("celery", sys.executable, wanted)
     project.write("config/celery.py", APP)
-    first, second = documents.blocks(project.read("README.md"), "py")
-    project.write("projects/tasks.py", f"{first}{TASKS}{second}")
+    first, *others = documents.blocks(project.read("README.md"), "py")
+    project.write("projects/tasks.py", "".join([first, TASKS, *others]))
     return project, tools
 
 
@@ -117,11 +137,18 @@ def test_a_task_runs_as_the_tenant_that_it_was_sent_under(site: tuple[Bake, Envi
         project.run(tools, "python", "manage.py", "migrate", "--verbosity", "0", env=production)
         for slug in SLUGS:
             project.run(tools, "python", "manage.py", "create_tenant", slug, env=production)
+        project.write("projects/migrations/0002_fails.py", MIGRATION)
+        project.write("horza-fails", "")
         stack.enter_context(worker(project, tools, production))
         sent = project.run(
             tools, "python", "-c", SEND, env={**production, "DJANGO_SETTINGS_MODULE": "config.settings"}, timeout=120
         )
     assert json.loads(sent.splitlines()[-1]) == {
+        "migrated": "done (1 applied)",
+        "not migrated": "RuntimeError",
+        "migrated again": "done (1 applied)",
+        "migrated twice": "done (nothing to do)",
+        "unknown": "UnknownTenantError",
         "its own": ["acme"],
         "by a chain": ["acme", "acme", "acme"],
         "after a retry": "acme",

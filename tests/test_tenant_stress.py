@@ -13,6 +13,7 @@ from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.postgres import Postgres
 
+#: Of the tasks 8 are under way at a time, as in a server with a limit; the others wait (`Semaphore` in the program).
 SEED, THREADS, TASKS = 20261124, 8, 200
 BUDGET = 16
 #: What would let tenants see one another's rows: in which file, and what would stand there in place of what.

@@ -22,15 +22,18 @@ from django.http import HttpRequest
 
 from .models import Tenant
 # % if cookiecutter.__managed_tenants
-from .tenants.archive import archive
+from .tenants.archive import archive, restore
 from .tenants.credentials import rotate_all
 # % endif
 from .tenants.errors import EXPECTED, one_line
 from .tenants.lifecycle import rename_tenant
 # % if cookiecutter.__managed_tenants
+from .tenants.migrating import migrate_tenant
 from .tenants.move import move
-# % endif
+from .tenants.states import TenantError, resume, suspend
+# % else
 from .tenants.states import resume, suspend
+# % endif
 
 
 class TenantForm(forms.ModelForm):
@@ -51,7 +54,7 @@ class TenantForm(forms.ModelForm):
 
 
 class TenantActionForm(ActionForm):
-    """Asks for the server that `move` needs."""
+    """Asks for the server that `move` needs, and `restore` takes."""
 
     server = forms.CharField(required=False, label="Server", widget=forms.Select)
 
@@ -72,7 +75,7 @@ class TenantAdmin(admin.ModelAdmin):
     list_filter = ("status", "server")
     readonly_fields = ("slug", "status", "server", "database", "created")
     # % if cookiecutter.__managed_tenants
-    actions = ("suspend", "resume", "rotate_credentials", "archive", "move")
+    actions = ("suspend", "resume", "migrate", "rotate_credentials", "archive", "restore", "move")
     # % else
     actions = ("suspend", "resume")
     # % endif
@@ -92,13 +95,17 @@ class TenantAdmin(admin.ModelAdmin):
         self.for_each(request, tenants, resume)
     # % if cookiecutter.__managed_tenants
 
+    @admin.action(description="Migrate", permissions=["change"])
+    def migrate(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        self.for_each(request, tenants, _migrate)
+
     @admin.action(description="Rotate credentials", permissions=["change"])
     def rotate_credentials(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
-        slugs = [tenant.slug for tenant in tenants]
         lines: list[str] = []
-        failed = rotate_all(slugs, lines.append)
-        for slug, line in zip(slugs, lines, strict=True):
-            self.message_user(request, line, messages.ERROR if slug in failed else messages.SUCCESS)
+        failed = rotate_all([tenant.slug for tenant in tenants], lines.append)
+        for line in lines:
+            is_error = line.partition(":")[0] in failed
+            self.message_user(request, line, messages.ERROR if is_error else messages.SUCCESS)
 
     @admin.action(description="Archive into the folder TENANT_ARCHIVES", permissions=["change"])
     def archive(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
@@ -107,6 +114,10 @@ class TenantAdmin(admin.ModelAdmin):
             self.message_user(request, "TENANT_ARCHIVES is not set: it names the folder for archives.", messages.ERROR)
             return
         self.for_each(request, tenants, lambda slug: archive(slug, Path(settings.TENANT_ARCHIVES)))
+
+    @admin.action(description="Restore from the archive, to the server if one is chosen", permissions=["change"])
+    def restore(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        self.for_each(request, tenants, lambda slug: restore(slug, server=request.POST.get("server", "")))
 
     @admin.action(description="Move to the server", permissions=["change"])
     def move(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
@@ -122,3 +133,11 @@ class TenantAdmin(admin.ModelAdmin):
                 self.message_user(request, f"{tenant.slug}: {one_line(error)}", messages.ERROR)
             else:
                 self.message_user(request, f"{tenant.slug}: done", messages.SUCCESS)
+# % if cookiecutter.__managed_tenants
+
+
+def _migrate(slug: str) -> None:
+    outcome = migrate_tenant(slug)
+    if outcome.error:
+        raise TenantError(outcome.error)
+# % endif

@@ -2,10 +2,12 @@
 
 from django.contrib import admin
 
+from databases.tenants.admin import TenantModelAdmin
+
 from .models import DataPoint
 
 
 @admin.register(DataPoint)
-class DataPointAdmin(admin.ModelAdmin):
+class DataPointAdmin(TenantModelAdmin):
     list_display = ("name", "value", "measured")
     search_fields = ("name",)

@@ -20,6 +20,7 @@ PLACES = {
     "a table of one word": (Directory(), "customers", ("customers", "Customers")),
     "a table of many kinds of letters": (Directory(), "Order Details", ("order_details", "OrderDetails")),
     "a name that begins with a digit": (Directory(), "log_2024", ("log", "Table2024")),
+    "a name that is a word of Python's": (Directory(), "app_none", ("app", "TableNone")),
 }
 
 OURS = '''\

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from unittest import mock
 
+from django.contrib import admin
+from django.contrib.admin import sites
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
@@ -12,7 +14,9 @@ from django.test import SimpleTestCase
 from django.test.utils import isolate_apps
 
 from databases.tenants import TenantModel, checks
+from databases.tenants.admin import TenantModelAdmin
 from databases.tenants.models import TenantManager, TenantQuerySet
+from projects.models import DataPoint
 
 from . import production
 
@@ -54,6 +58,27 @@ class ManagerTests(SimpleTestCase):
                 self.assertEqual(error.id, "databases.E005")
                 self.assertIn(f"projects.Sample.{list(managers)[-1]}", error.msg)
                 self.assertIn("TenantManager", str(error.hint))
+
+
+class AdminTests(SimpleTestCase):
+    def check(self, model_admin: type[admin.ModelAdmin]) -> list[CheckMessage]:
+        """Return what the check says where a tenant model has this admin."""
+        # Sites remember one another: this one is known to none but the check.
+        with mock.patch.object(sites, "all_sites", set()):
+            admin.AdminSite().register(DataPoint, model_admin)
+            return checks.check_admins(None)
+
+    def test_an_admin_that_notes_the_tenant_is_well(self):
+        self.assertEqual(self.check(TenantModelAdmin), [])
+
+    def test_an_admin_whose_history_would_be_every_tenants_is_an_error(self):
+        (error,) = self.check(admin.ModelAdmin)
+        self.assertEqual((error.id, error.obj), ("databases.E009", DataPoint))
+        self.assertIn("TenantModelAdmin", str(error.hint))
+
+    def test_a_project_without_the_admin_is_not_asked_for_one(self):
+        with mock.patch.object(checks.apps, "is_installed", return_value=False):
+            self.assertEqual(self.check(admin.ModelAdmin), [])
 
 
 class SettingTests(SimpleTestCase):
@@ -106,6 +131,11 @@ class SettingTests(SimpleTestCase):
 
     def test_the_checks_are_registered(self):
         registered = registry.get_checks()
-        for check in (checks.check_managers, checks.check_site_domain, checks.check_connections):
+        for check in (
+            checks.check_managers,
+            checks.check_admins,
+            checks.check_site_domain,
+            checks.check_connections,
+        ):
             self.assertIn(check, registered)
         self.assertEqual([each for each in run_checks() if str(each.id).startswith("databases.")], [])

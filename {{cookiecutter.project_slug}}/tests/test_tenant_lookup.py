@@ -12,7 +12,8 @@ from django.test import TestCase, TransactionTestCase, override_settings
 from django.urls import path
 
 from databases.models import Tenant
-from databases.tenants import UnknownTenantError, lookup
+from databases.tenants import UnknownTenantError, lookup, use_tenant
+from projects.models import DataPoint
 
 from .test_tenant_requests import responses
 
@@ -181,6 +182,15 @@ class LookupTests(TransactionTestCase):
         self.clock.now += 1
         with self.assertNoLogs("databases.tenants", "WARNING"):
             self.assertEqual(async_to_sync(look_up)(), "acme")
+
+    def test_an_async_iterator_may_be_the_first_to_want_a_tenant(self):
+        async def rows() -> list[DataPoint]:
+            # None, for this tenant has no database: what is read of it is in the registry.
+            with use_tenant("acme"):
+                return [point async for point in DataPoint.objects.none().aiterator()]
+
+        self.addCleanup(connections.release)
+        self.assertEqual(async_to_sync(rows)(), [])
 
 
 class WithoutMemoryTests(TestCase):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from io import StringIO
+from typing import Any
 from unittest import mock
 
 from django.core.management import CommandError, call_command
@@ -12,10 +16,33 @@ from django.db import ConnectionHandler, connections
 from databases.models import Tenant
 from databases.tenants import alone, history, migrating, plans, template
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.migrating import Outcome
 from databases.tenants.upkeep import settings_of
 from projects.models import DataPoint
 
 from .scratch_server import ScratchServerTestCase
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class OfThisProcess(Executor):
+    """Does at once what other processes would: those cannot see what this test's transaction holds."""
+
+    def __init__(self, jobs: int, **options: Any) -> None:
+        type(self).jobs = jobs
+        type(self).parts = []
+
+    def submit(self, work: Any, part: list[str]) -> Future:
+        self.parts.append(part)
+        future: Future = Future()
+        try:
+            future.set_result(work(part))
+        except BrokenProcessPool as error:
+            future.set_exception(error)
+        return future
 
 
 class MigrateTenantsTests(ScratchServerTestCase):
@@ -73,6 +100,29 @@ class MigrateTenantsTests(ScratchServerTestCase):
             lines = self.migrate()
         self.assertEqual([line.partition(": ")[2] for line in lines], ["done (nothing to do)"] * 2)
 
+    def test_on_a_terminal_it_is_one_line_with_a_bar_that_grows(self):
+        Tenant.objects.filter(slug=self.first).update(server="gone")
+        terminal = Terminal()
+        with (
+            mock.patch.dict(os.environ, COLUMNS="70"),
+            self.assertRaisesMessage(CommandError, f"1 of 2 tenants failed: {self.first}"),
+        ):
+            call_command("migrate_tenants", stdout=terminal, stderr=StringIO())
+        text = terminal.getvalue()
+        _, *frames = text.split("\r\033[K")
+        self.assertEqual(text.count("\n"), 1, "a line for each would be thousands")
+        self.assertTrue(all(len(frame.rstrip("\n")) < 70 for frame in frames), "the terminal would break it in two")
+        for frame, shown in zip(
+            frames,
+            (
+                f"[{'.' * 24}] 0/2 ",
+                f"[{'#' * 12}{'.' * 12}] 1/2 {self.first}: fai",
+                f"[{'#' * 24}] 2/2 {self.second}: do",
+            ),
+            strict=True,
+        ):
+            self.assertTrue(frame.startswith(shown), frame)
+
     def test_only_those_named_are_migrated(self):
         self.assertEqual(self.migrate(self.second), [f"[1/1] {self.second}: done (1 applied)"])
         self.assertNotIn(DataPoint._meta.db_table, self.tables(self.first))
@@ -118,6 +168,26 @@ class MigrateTenantsTests(ScratchServerTestCase):
         self.assertIn(f"{self.first}: failed: it is moving", line)
         self.migrate(self.second)
         self.assertIn(self.second, self.failure)
+
+    def test_jobs_share_the_work_and_each_tenant_is_told_of_once(self):
+        with mock.patch.object(migrating, "ProcessPoolExecutor", OfThisProcess) as pool:
+            lines = self.migrate("--jobs", "2")
+        self.assertEqual(pool.jobs, 2)
+        self.assertEqual(pool.parts, [[self.first], [self.second]])
+        told = sorted(line.partition("] ")[2] for line in lines)
+        self.assertEqual(told, [f"{self.first}: done (1 applied)", f"{self.second}: done (1 applied)"])
+
+    def test_a_process_that_has_died_fails_those_it_was_to_migrate(self):
+        rest = [Outcome(self.second, [], 0)]
+        with (
+            mock.patch.object(migrating, "ProcessPoolExecutor", OfThisProcess),
+            mock.patch.object(migrating, "_migrate_some", side_effect=[BrokenProcessPool("killed"), rest]),
+        ):
+            told = sorted(line.partition("] ")[2] for line in self.migrate("--jobs", "2"))
+        self.assertEqual(
+            told, [f"{self.first}: failed: its process ended: killed", f"{self.second}: done (nothing to do)"]
+        )
+        self.assertEqual(self.failure, f"1 of 2 tenants failed: {self.first}")
 
     def test_an_unknown_tenant_stops_it_before_it_begins(self):
         self.assertEqual(self.migrate(self.first, "nobody"), [])

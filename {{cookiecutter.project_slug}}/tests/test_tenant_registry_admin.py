@@ -66,7 +66,7 @@ class AdminTests(TestCase):
     def test_failures_of_long_actions_are_messages_without_secrets(self):
         """A server that is no more: whatever else there is to an action comes after asking it."""
         Tenant.objects.filter(pk=self.tenant.pk).update(server="gone", user="", password="")
-        longer = {"rotate_credentials", "archive", "move"} & set(admin.site.get_model_admin(Tenant).actions)
+        longer = set(admin.site.get_model_admin(Tenant).actions) - {"suspend", "resume"}
         with tempfile.TemporaryDirectory() as folder, override_settings(TENANT_ARCHIVES=str(Path(folder))):
             for action in longer:
                 with self.subTest(action):

@@ -1,4 +1,4 @@
-"""System checks of the tenants: models whose querysets would escape their tenant, and settings that lead nowhere."""
+"""System checks of the tenants: models and admins that would escape their tenant, and settings that lead nowhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .models import TenantModel, TenantQuerySet
 def install() -> None:
     """Register the checks of this module."""
     checks.register(check_managers, checks.Tags.models)
+    checks.register(check_admins, checks.Tags.admin)
     checks.register(check_site_domain)
     checks.register(check_connections)
 
@@ -33,6 +34,28 @@ def check_managers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         for model in apps.get_models()
         for manager in model._meta.managers
         if issubclass(model, TenantModel) and not _makes_tenant_querysets(manager)
+    ]
+
+
+def check_admins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for each admin of a tenant model whose history would show one tenant's changes to the others."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []
+    # Here: to import the admin's models is an error where it is not installed.
+    from django.contrib.admin.sites import all_sites
+
+    from .admin import TenantModelAdmin
+
+    return [
+        checks.Error(
+            f"{type(model_admin).__name__} notes changes by their keys, which are the same in every tenant.",
+            hint="Derive it from databases.tenants.admin.TenantModelAdmin.",
+            obj=model,
+            id="databases.E009",
+        )
+        for site in all_sites
+        for model, model_admin in site._registry.items()
+        if issubclass(model, TenantModel) and not isinstance(model_admin, TenantModelAdmin)
     ]
 
 

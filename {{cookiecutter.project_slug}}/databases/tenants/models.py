@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from django.db import models
+from asgiref.sync import sync_to_async
+from django.db import connections, models
 from django.db.models.query import RawQuerySet
 
 from .context import CrossTenantError, alias_of, current_tenant, tenant_or_none
@@ -79,6 +80,12 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
         return super().resolve_expression(*args, **kwargs)
 
     resolve_expression.queryset_only = True  # type: ignore[attr-defined]
+
+    async def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[Any]:
+        # Django looks the connection up in the event loop, where nobody can ask the registry for a tenant not met yet.
+        await sync_to_async(lambda: connections[self.db])()
+        async for each in super().aiterator(chunk_size):
+            yield each
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         return super().bulk_create(self._own(objs), *args, **kwargs)

@@ -17,6 +17,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
+from .history import applied_in
 from .states import TenantError
 
 
@@ -41,8 +42,9 @@ def plan_for(connection: BaseDatabaseWrapper) -> Plan | None:
     loader = executor.loader
     loader.check_consistent_history(connection)
     wanted = {migration for migration, _ in executor.migration_plan(loader.graph.leaf_nodes())}
-    if loader.replacements.keys() - loader.applied_migrations.keys():
-        # Which of a squashed migration and those it replaces are recorded, and when, is Django's to know.
+    if loader.replacements.keys() - applied_in(connection):
+        # Which of a squashed migration and those it replaces are recorded, and when, is Django's to know. The loader
+        # takes one for applied that is not recorded yet, and would be done again once those it replaces are deleted.
         return None
     state = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
     if wanted:

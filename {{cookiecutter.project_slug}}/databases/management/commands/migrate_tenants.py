@@ -1,6 +1,7 @@
 """`manage.py migrate_tenants`: brings every tenant's database up to date, and tells of each how it went."""
 
 import json
+from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +12,8 @@ from databases.tenants.migrating import WITHOUT_DATABASE, Outcome, migrate_all, 
 from databases.tenants.registry import Tenant
 from databases.tenants.states import TenantError
 
+#: The width of the bar that shows on a terminal how far it has come.
+BAR = 24
 BUSY = "Tenants are being migrated by another process: wait for it, and run this again."
 
 
@@ -55,22 +58,28 @@ class Command(BaseCommand):
     def migrate(self, first: list[Tenant], rest: list[Tenant], jobs: int, *, quiet: bool) -> list[Outcome]:
         """Migrate the canaries, and the rest unless one of them failed; return how it went with each."""
         outcomes: list[Outcome] = []
+        is_bar = not quiet and self.stdout.isatty()
+        if is_bar:
+            self.show(0, len(first) + len(rest))
         for tenants in (first, rest):
             some = migrate_in_processes(tenants, jobs) if jobs > 1 and tenants is rest else migrate_all(tenants)
             for outcome in some:
                 outcomes.append(outcome)
                 if not quiet:
-                    self.show(f"[{len(outcomes)}/{len(first) + len(rest)}] {outcome.slug}: {outcome}")
+                    self.show(len(outcomes), len(first) + len(rest), f"{outcome.slug}: {outcome}")
             if any(outcome.error for outcome in outcomes):
                 break
-        if not quiet and self.stdout.isatty():
+        if is_bar:
             self.stdout.write("")
         return outcomes
 
-    def show(self, line: str) -> None:
-        """Write a line: on a terminal over the one before, for thousands would be too many to see."""
-        if self.stdout.isatty():
-            self.stdout.write(f"\r\033[K{line}", ending="")
-            self.stdout.flush()
-        else:
-            self.stdout.write(line)
+    def show(self, number: int, total: int, line: str = "") -> None:
+        """Write how many are done, and of the last one how: on a terminal over the line before, as a bar."""
+        if not self.stdout.isatty():
+            self.stdout.write(f"[{number}/{total}] {line}")
+            return
+        done = BAR * number // max(total, 1)
+        # A line that the terminal breaks in two could not be written over.
+        shown = f"[{'#' * done}{'.' * (BAR - done)}] {number}/{total} {line}"[: get_terminal_size().columns - 1]
+        self.stdout.write(f"\r\033[K{shown}", ending="")
+        self.stdout.flush()

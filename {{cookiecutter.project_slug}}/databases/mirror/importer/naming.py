@@ -7,6 +7,7 @@ of them knows is told from the name of the table: `blog_post_tags` is `PostTags`
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -63,7 +64,9 @@ def place(table: str, directory: Directory) -> tuple[str, str]:
     rest = table[len(label) :].strip("_") or table
     known = _longest(rest, [model for app, model in directory.models if app == label])
     name = directory.models.get((label, known), "") + _camel_case(rest[len(known) :])
-    return re.sub(r"\W", "_", label.lower()), name if name.isidentifier() else f"Table{name}"
+    # The name of a table may begin with a digit, or be "none".
+    fits = name.isidentifier() and not keyword.iskeyword(name)
+    return re.sub(r"\W", "_", label.lower()), name if fits else f"Table{name}"
 
 
 def _longest(name: str, beginnings: Iterable[str]) -> str:

@@ -1,0 +1,192 @@
+"""Whatever threads and tasks do in whatever order, each sees the rows of its own tenant, and no others.
+
+`test_tenant_stress.py` does much at the same time; here a program looks for an order of few steps that goes wrong.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from tests.conftest import Baker
+from tests.support import interleavings, settings, variants
+from tests.support.environments import Environment
+
+SLUGS = ["acme", "chell", "horza"]
+ACTORS = 4
+EXAMPLES = 200
+BUDGET = "TENANT_CONNECTIONS = 64"
+
+slugs = st.sampled_from(SLUGS)
+alone = ("read", "write", "write_in_vain", "build", "evaluate", "load", "save", "rest", "leave")
+steps = st.one_of(
+    st.tuples(st.just("enter"), slugs, st.booleans()),
+    st.sampled_from(alone).map(lambda step: (step,)),
+    st.tuples(st.just("look"), slugs),
+    st.tuples(st.just("fail"), st.integers(1, 3)),
+)
+orders = st.lists(st.tuples(st.integers(0, ACTORS - 1), steps), min_size=12, max_size=40)
+CROSS, NONE = "CrossTenantError", "NoTenantError"
+
+#: What would let tenants see one another's rows: in which file, and what would stand there in place of what.
+CURRENT = 'ContextVar("open_tenant_blocks", default=())'
+MISTAKES = {
+    "the current tenant is a plain global": (
+        "databases/tenants/context.py",
+        CURRENT,
+        """type("Shared", (), {
+    "blocks": (), "get": lambda self: self.blocks, "set": lambda self, blocks: setattr(self, "blocks", blocks)
+})()""",
+    ),
+    "a block that an exception ends leaves its tenant current": (
+        "databases/tenants/context.py",
+        "_open.set(blocks[: blocks.index(self)])",
+        "_open.set(blocks[: blocks.index(self)] if exception[0] is None else blocks)",
+    ),
+    "a queryset answers for whoever evaluates it": (
+        "databases/tenants/models.py",
+        "        if self._db is None:\n",
+        "        if self._db is None and self._tenant is None:\n",
+    ),
+    "an object is saved wherever it is": (
+        "databases/tenants/models.py",
+        "    if instance._state.db != alias:",
+        "    if False:",
+    ),
+    "a connection is handed to whoever comes next": (
+        "databases/tenants/budget.py",
+        "[each for each in self._idle if each.alias == tenant.alias]\n",
+        "[each for each in self._idle if setattr(each, 'tenant', tenant) is None]\n",
+    ),
+}
+
+
+class Expected:
+    """What each step must come to. All it takes is a stack of tenants for each actor, and a list for each tenant."""
+
+    def __init__(self) -> None:
+        self.stacks: list[list[str]] = [[] for _ in range(ACTORS)]
+        self.rows = {slug: [slug] for slug in SLUGS}
+        #: Under whom the queryset was built that is kept, and whose the object is; nothing where none is kept.
+        self.queryset: list[str | None] = []
+        self.object: list[str] = []
+
+    def after(self, who: int, step: str, *words: Any) -> Any:
+        """Return what a step of an actor must come to, and remember what it changes."""
+        self.stack = self.stacks[who]
+        self.current = self.stack[-1] if self.stack else None
+        return getattr(self, f"_{step}")(*words)
+
+    def _enter(self, slug: str, switch: bool) -> str | None:
+        if not switch and self.current not in (None, slug):
+            return CROSS
+        self.stack.append(slug)
+        return None
+
+    def _leave(self) -> str:
+        return "left" if self.stack and self.stack.pop() else "nothing"
+
+    def _fail(self, levels: int) -> str:
+        del self.stack[-levels:]
+        return "raised" if self.current else "nothing"
+
+    def _look(self, slug: str) -> list[str]:
+        return sorted(self.rows[slug])
+
+    def _read(self) -> list[str] | str:
+        return self._look(self.current) if self.current else NONE
+
+    def _write(self, name: str) -> str | None:
+        if self.current:
+            self.rows[self.current].append(name)
+        return self._write_in_vain(name)
+
+    def _write_in_vain(self, name: str) -> str | None:
+        return None if self.current else NONE
+
+    def _build(self) -> None:
+        self.queryset = [self.current]
+
+    def _evaluate(self) -> list[str] | str:
+        if not self.queryset:
+            return "nothing"
+        return self._read() if self.queryset == [self.current] else CROSS
+
+    def _load(self) -> str | None:
+        if not self.current:
+            return NONE
+        self.object = [self.current]
+        return None
+
+    def _save(self) -> str | None:
+        if not self.object:
+            return "nothing"
+        return CROSS if self.current and self.object != [self.current] else self._write_in_vain("")
+
+    def _rest(self) -> None:
+        """Connections go from hand to hand; nothing else changes."""
+
+
+def named(order: list[tuple[int, tuple[Any, ...]]]) -> list[list[Any]]:
+    """Return the steps with a name of its own for each row that is written."""
+    return [
+        [who, *step, *([f"row {number}"] if "write" in step[0] else [])] for number, (who, step) in enumerate(order)
+    ]
+
+
+Search = Callable[..., None]
+
+
+@pytest.fixture
+def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Path) -> Search:
+    """Return what looks for an order that goes wrong, in a project with few connections and perhaps a mistake."""
+
+    def look_for_one(*, file: str = "", old: str = "", new: str = "") -> None:
+        django = variants.DJANGO or "6.1"
+        project = bake(
+            primary_database="sqlite", secondary_database="none", tenant_databases="managed", django_version=django
+        )
+        for where, before, after in (("config/settings.py", BUDGET, BUDGET.replace("64", "2")), (file, old, new)):
+            if where:
+                assert project.read(where).count(before) == 1, before
+                project.write(where, project.read(where).replace(before, after))
+        env = {**settings.production(project, settings.sqlite(tmp_path)), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        tools = environment(django)
+        project.run(tools, "python", "manage.py", "migrate", "-v0", env=env)
+
+        with interleavings.acting(project, tools, env, ACTORS, SLUGS) as actors:
+
+            @hypothesis(
+                deadline=None,
+                database=None,
+                print_blob=True,
+                max_examples=EXAMPLES,
+                # A mistake that was put there is found, or not, for good; and it need not be made small.
+                derandomize=bool(file),
+                phases=[Phase.generate] if file else list(Phase),
+                suppress_health_check=[HealthCheck.too_slow],
+            )
+            @given(orders)
+            def nothing_goes_wrong(order: list[tuple[int, tuple[Any, ...]]]) -> None:
+                expected = Expected()
+                taken = named(order)
+                assert actors.take(taken) == [expected.after(*step) for step in taken]
+
+            nothing_goes_wrong()
+
+    return look_for_one
+
+
+def test_no_order_of_steps_shows_a_tenant_the_rows_of_another(search: Search) -> None:
+    search()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_would_be_found(search: Search, mistake: str) -> None:
+    file, old, new = MISTAKES[mistake]
+    with pytest.raises(AssertionError, match="assert"):
+        search(file=file, old=old, new=new)
