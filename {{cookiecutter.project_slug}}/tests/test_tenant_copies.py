@@ -80,7 +80,7 @@ class CopiesTestCase(TestCase):
         self.assertEqual((self.row().status, self.row().server), (Status.ACTIVE, server))
         self.assertEqual(self.names(), ["cake", "orbit", "o'brien; --"])
         self.write("UPDATE thing SET name = 'cake' WHERE name = 'cake'")
-        self.assertFalse(TenantCopy.objects.exclude(kind__in=[Kind.ARCHIVE, Kind.OLD]).exists())
+        self.assertFalse(TenantCopy.objects.exclude(kind__in=[Kind.ARCHIVE, Kind.OLD, Kind.OLD_ARCHIVE]).exists())
 
     def archive(self) -> TenantCopy:
         return archive.archive("acme", self.folder / "archives")
@@ -145,10 +145,11 @@ class ArchiveTests(CopiesTestCase):
         self.assertEqual(self.row().status, Status.ARCHIVED)
 
     def test_an_archive_is_dropped_by_no_program(self):
-        copy = self.archive()
-        with self.assertRaisesMessage(ValueError, "is not dropped by anything but a person"):
-            discard(copy)
-        self.assertTrue(Path(copy.path).exists())
+        move.move("acme", "eu")
+        for copy in (*move.drop_old("acme", self.folder), self.archive()):
+            with self.assertRaisesMessage(ValueError, "is not dropped by anything but a person"):
+                discard(copy)
+            self.assertTrue(Path(copy.path).exists())
 
     def test_another_process_at_the_same_tenant_is_refused(self):
         # What holds the lock on a server is the connection, which would be let in a second time.
@@ -161,6 +162,17 @@ class ArchiveTests(CopiesTestCase):
         for work in (lambda: move.move("acme", "eu"), self.archive, lambda: move.cancel("acme")):
             with self.assertRaisesMessage(StateError, "which is archived: bring it back first, with `restore_tenant`"):
                 work()
+
+    def test_what_it_has_moved_away_from_comes_back_only_where_its_file_is_named(self):
+        move.move("acme", "eu")
+        self.write("INSERT INTO thing (name) VALUES ('pie')")
+        self.archive()
+        (old,) = move.drop_old("acme", self.folder / "archives")
+        archive.restore("acme")
+        self.assertEqual(self.names(), ["cake", "orbit", "o'brien; --", "pie"])
+        self.archive()
+        archive.restore("acme", Path(old.path))
+        self.check_served_from("default")
 
     def test_a_folder_of_any_name_is_a_folder(self):
         for name in ("o'brien; --", 'a "b" `c`', "été", "-x", "a\nb"):

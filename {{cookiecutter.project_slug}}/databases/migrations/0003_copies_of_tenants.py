@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                             ("scratch", "a database to try an archive in"),
                             ("target", "a database that is to become the tenant's"),
                             ("old", "the database that the tenant had before it moved"),
+                            ("oldarchive", "a verified archive of such a database"),
                         ],
                         max_length=10,
                     ),

@@ -24,6 +24,8 @@ from .upkeep import settings_of, wait_until_all_know
 
 logger = logging.getLogger(__name__)
 
+Kind = TenantCopy.Kind
+
 
 def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
     """Write a tenant's database into a file, try the file in a scratch database, and only then drop the database.
@@ -78,7 +80,7 @@ def restore(slug: str, file: Path | None = None, server: str = "") -> Tenant:
         try:
             refuse_server(server, dumps.VENDORS[Path(kept.path).suffix])
             discard_half_made(tenant)
-            target = claim_database(tenant, TenantCopy.Kind.TARGET, server)
+            target = claim_database(tenant, Kind.TARGET, server)
             config = settings_of(tenant, server=server, database=target.database)
             dumps.load(path, config)
             complete(tenant, config, json.loads(kept.content))
@@ -95,9 +97,11 @@ def restore(slug: str, file: Path | None = None, server: str = "") -> Tenant:
 def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantCopy, Path]:
     """Return the note of a tenant's archive, the newest if no file is named, and its file.
 
+    Those of databases that it has moved away from are older than what it holds: they must be named.
     Raises `TenantError` where there is none, or where the file is not the one that was verified, and `OSError`.
     """
-    notes = TenantCopy.objects.filter(tenant=tenant, kind=TenantCopy.Kind.ARCHIVE)
+    kinds = [Kind.ARCHIVE, Kind.OLD_ARCHIVE] if file else [Kind.ARCHIVE]
+    notes = TenantCopy.objects.filter(tenant=tenant, kind__in=kinds)
     newest = notes.last()
     path = file or Path(newest.path if newest else "")
     if newest is None or not path.is_file():
@@ -108,23 +112,23 @@ def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantCopy, Pa
     return found, path
 
 
-def write_verified(tenant: Tenant, config: dict[str, Any], server: str, folder: Path) -> TenantCopy:
-    """Write a frozen database into a new file, try it in a scratch database on the same server, and return its note."""
+def write_verified(tenant: Tenant, config: dict[str, Any], server: str, folder: Path, kind: Kind) -> TenantCopy:
+    """Write a frozen database into a new file, try it in a scratch database on the same server, and note its kind."""
     content = fingerprint(tenant.alias, config)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{tenant.slug}-{timezone.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     path = folder.resolve() / f"{name}{dumps.SUFFIXES[dumps.vendor_of(config)]}"
     copy = TenantCopy.objects.create(
-        tenant=tenant, kind=TenantCopy.Kind.UNFINISHED, server=server, path=str(path), content=json.dumps(content)
+        tenant=tenant, kind=Kind.UNFINISHED, server=server, path=str(path), content=json.dumps(content)
     )
     dumps.dump(config, path)
     copy.sha256 = dumps.sha256_of(path)
-    scratch = claim_database(tenant, TenantCopy.Kind.SCRATCH, server)
+    scratch = claim_database(tenant, Kind.SCRATCH, server)
     place = settings_of(tenant, server=server, database=scratch.database)
     dumps.load(path, place)
     refuse_difference(content, fingerprint(tenant.alias, place), f"The archive {path}")
     discard(scratch)
-    copy.kind = TenantCopy.Kind.ARCHIVE
+    copy.kind = kind
     copy.save()
     return copy
 
@@ -169,10 +173,10 @@ def _write(tenant: Tenant, config: dict[str, Any], folder: Path, patience: float
     reopen(tenant.alias, config)
     wait_until_all_know()
     with frozen(tenant.alias, config, patience):
-        newest = TenantCopy.objects.filter(tenant=tenant, kind=TenantCopy.Kind.ARCHIVE).last()
+        newest = TenantCopy.objects.filter(tenant=tenant, kind=Kind.ARCHIVE).last()
         if newest and newest.server == tenant.server and _holds(newest, folder, fingerprint(tenant.alias, config)):
             return newest
-        return write_verified(tenant, config, tenant.server, folder)
+        return write_verified(tenant, config, tenant.server, folder, Kind.ARCHIVE)
 
 
 def _holds(copy: TenantCopy, folder: Path, content: dict[str, str]) -> bool:
@@ -184,5 +188,5 @@ def _holds(copy: TenantCopy, folder: Path, content: dict[str, str]) -> bool:
 
 def _drop_users(tenant: Tenant, server: str) -> None:
     """Drop the tenant's users on a server, unless a database there is still theirs."""
-    if not TenantCopy.objects.filter(tenant=tenant, server=server, kind=TenantCopy.Kind.OLD).exists():
+    if not TenantCopy.objects.filter(tenant=tenant, server=server, kind=Kind.OLD).exists():
         server_users.drop(tenant, settings_of(tenant, server=server))

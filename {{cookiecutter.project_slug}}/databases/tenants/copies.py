@@ -28,6 +28,7 @@ class TenantCopy(models.Model):
         SCRATCH = "scratch", "a database to try an archive in"
         TARGET = "target", "a database that is to become the tenant's"
         OLD = "old", "the database that the tenant had before it moved"
+        OLD_ARCHIVE = "oldarchive", "a verified archive of such a database"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="copies")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -66,7 +67,7 @@ def discard(copy: TenantCopy) -> None:
 
     Raises `ValueError` for an archive: the last thing that there may be of a tenant is not for programs to drop.
     """
-    if copy.kind == TenantCopy.Kind.ARCHIVE:
+    if copy.kind in (TenantCopy.Kind.ARCHIVE, TenantCopy.Kind.OLD_ARCHIVE):
         raise ValueError(f"{copy} is not dropped by anything but a person.")
     if copy.path:
         Path(copy.path).unlink(missing_ok=True)

@@ -110,7 +110,7 @@ def _archive_old(copy: TenantCopy, config: dict[str, Any], folder: Path, patienc
     reopen(tenant.alias, config)
     try:
         with frozen(tenant.alias, config, patience):
-            return write_verified(tenant, config, copy.server, folder)
+            return write_verified(tenant, config, copy.server, folder, Kind.OLD_ARCHIVE)
     except BaseException:
         try_to_discard_half_made(tenant)
         raise
