@@ -347,6 +347,7 @@ KILLED_ARCHIVES = [
     ("archive.write_verified", "after"),
     ("archive.drop_database", "before"),
     ("archive.drop_database", "after"),
+    ("archive._drop_users", "after"),
 ]
 KILLED_RESTORES = [
     ("archive.claim_database", "before"),

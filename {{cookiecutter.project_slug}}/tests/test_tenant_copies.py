@@ -13,12 +13,14 @@ from django.db import DatabaseError, connections
 from django.test import TestCase, override_settings
 
 from databases.models import Tenant, TenantCopy
-from databases.tenants import archive, dumps, move
+from databases.tenants import archive, dumps, move, use_tenant
 from databases.tenants.alone import alone_with
 from databases.tenants.copies import discard
 from databases.tenants.fingerprints import DifferenceError, fingerprint
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.lookup import TenantUnavailableError
 from databases.tenants.states import StateError, TenantError
+from projects.models import DataPoint
 
 from .test_tenant_lifecycle import HOSTILE
 
@@ -150,6 +152,38 @@ class ArchiveTests(CopiesTestCase):
             with self.assertRaisesMessage(ValueError, "is not dropped by anything but a person"):
                 discard(copy)
             self.assertTrue(Path(copy.path).exists())
+
+    def test_an_archiving_that_ended_after_the_drop_trusts_nothing_but_the_archive(self):
+        with mock.patch.object(archive, "_drop_users", side_effect=PowerCut), self.assertRaises(PowerCut):
+            self.archive()
+        # Somebody has made a database in the place of the one that is gone.
+        self.source.touch()
+        with self.assertRaisesMessage(TenantError, "is in its archive already: run `archive_tenant` again"):
+            archive.cancel("acme")
+        self.archive()
+        self.assertEqual((self.row().status, self.source.exists()), (Status.ARCHIVED, False))
+        self.assertEqual(len(self.files("archives")), 1)
+        archive.restore("acme")
+        self.check_served_from("default")
+
+    def test_no_query_and_no_command_makes_a_database_in_the_place_of_one_that_is_gone(self):
+        self.archive()
+        for status in (Status.ARCHIVING, Status.ARCHIVED, Status.RESTORING):
+            Tenant.objects.update(status=status)
+            with self.subTest(status):
+                with use_tenant("acme"), self.assertRaisesMessage(TenantUnavailableError, f"which is {status}: "):
+                    DataPoint.objects.count()
+                with self.assertRaisesMessage(CommandError, f"Cannot make the database of 'acme', which is {status}: "):
+                    call_command("create_tenant", "acme", "--database", "acme")
+                self.assertFalse(self.source.exists())
+
+    def test_a_connection_from_before_the_archiving_is_not_used_on(self):
+        call_command("create_tenant", "acme", "--database", "acme", stdout=StringIO())
+        with use_tenant("acme"):
+            self.assertEqual(DataPoint.objects.count(), 0)
+            self.archive()
+            with self.assertRaises(TenantUnavailableError):
+                DataPoint.objects.count()
 
     def test_another_process_at_the_same_tenant_is_refused(self):
         # What holds the lock on a server is the connection, which would be let in a second time.

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("unfinished", "a file that is being written"),
                             ("archive", "a verified archive"),
+                            ("dropping", "a verified archive whose database is being dropped"),
                             ("scratch", "a database to try an archive in"),
                             ("target", "a database that is to become the tenant's"),
                             ("old", "the database that the tenant had before it moved"),

@@ -8,7 +8,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
@@ -38,8 +37,8 @@ def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
         before = find(slug).status
         tenant = change(slug, "archive")
         config = settings_of(tenant)
-        if not database_exists(config):
-            # An earlier run was ended after it had dropped it.
+        if _is_being_dropped(tenant):
+            # An earlier run was ended. Whatever is there now, the archive holds what was.
             copy, _ = archive_of(tenant)
         else:
             try:
@@ -48,10 +47,16 @@ def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
                 _give_up(tenant, config, before)
                 raise
             # From here on there is no way back; the next run carries on.
+            copy.kind = Kind.DROPPING
+            copy.save()
+        if database_exists(config):
             shut(tenant.alias, config)
             drop_database(config)
         _drop_users(tenant, tenant.server)
-        change(slug, "end the archiving of")
+        with transaction.atomic(using=router.db_for_write(Tenant)):
+            copy.kind = Kind.ARCHIVE
+            copy.save()
+            change(slug, "end the archiving of")
         return copy
 
 
@@ -59,7 +64,7 @@ def cancel(slug: str) -> Tenant:
     """Give up an interrupted archiving: the tenant is suspended then. Raises `TenantError` and `LookupError`."""
     with alone_with(find(slug)):
         tenant = find(slug)
-        if tenant.status == Status.ARCHIVING and not database_exists(settings_of(tenant)):
+        if _is_being_dropped(tenant):
             raise TenantError(f"The database of {slug!r} is in its archive already: run `archive_tenant` again.")
         tenant = change(slug, "give up archiving")
         thaw(tenant.alias, settings_of(tenant))
@@ -78,7 +83,7 @@ def restore(slug: str, file: Path | None = None, server: str = "") -> Tenant:
         tenant = change(slug, "restore")
         server = server or kept.server
         try:
-            refuse_server(server, dumps.VENDORS[Path(kept.path).suffix])
+            dumps.refuse_server(server, dumps.VENDORS[Path(kept.path).suffix])
             discard_half_made(tenant)
             target = claim_database(tenant, Kind.TARGET, server)
             config = settings_of(tenant, server=server, database=target.database)
@@ -100,7 +105,7 @@ def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantCopy, Pa
     Those of databases that it has moved away from are older than what it holds: they must be named.
     Raises `TenantError` where there is none, or where the file is not the one that was verified, and `OSError`.
     """
-    kinds = [Kind.ARCHIVE, Kind.OLD_ARCHIVE] if file else [Kind.ARCHIVE]
+    kinds = [Kind.ARCHIVE, Kind.DROPPING] + ([Kind.OLD_ARCHIVE] if file else [])
     notes = TenantCopy.objects.filter(tenant=tenant, kind__in=kinds)
     newest = notes.last()
     path = file or Path(newest.path if newest else "")
@@ -141,14 +146,6 @@ def complete(tenant: Tenant, config: dict[str, Any], content: dict[str, str]) ->
         server_users.install(tenant, config, tenant.user, passwords.reveal(tenant.password))
 
 
-def refuse_server(server: str, vendor: str) -> None:
-    """Raise `ValueError` for a server that is not there, or is not of this engine."""
-    if server not in settings.TENANT_SERVERS:
-        raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
-    if dumps.vendor_of(settings.TENANT_SERVERS[server]) != vendor:
-        raise ValueError(f"The server {server!r} is not of the engine {vendor}: a tenant stays on the one it has.")
-
-
 def thaw_or_tell(tenant: Tenant, config: dict[str, Any]) -> bool:
     """Thaw a tenant's database after an error, which is the one to raise; return whether that went well."""
     try:
@@ -184,6 +181,10 @@ def _holds(copy: TenantCopy, folder: Path, content: dict[str, str]) -> bool:
     path = Path(copy.path)
     is_here = path.parent == folder.resolve() and path.is_file()
     return is_here and json.loads(copy.content) == content and dumps.sha256_of(path) == copy.sha256
+
+
+def _is_being_dropped(tenant: Tenant) -> bool:
+    return TenantCopy.objects.filter(tenant=tenant, kind=Kind.DROPPING).exists()
 
 
 def _drop_users(tenant: Tenant, server: str) -> None:

@@ -25,6 +25,7 @@ class TenantCopy(models.Model):
     class Kind(models.TextChoices):
         UNFINISHED = "unfinished", "a file that is being written"
         ARCHIVE = "archive", "a verified archive"
+        DROPPING = "dropping", "a verified archive whose database is being dropped"
         SCRATCH = "scratch", "a database to try an archive in"
         TARGET = "target", "a database that is to become the tenant's"
         OLD = "old", "the database that the tenant had before it moved"
@@ -67,7 +68,7 @@ def discard(copy: TenantCopy) -> None:
 
     Raises `ValueError` for an archive: the last thing that there may be of a tenant is not for programs to drop.
     """
-    if copy.kind in (TenantCopy.Kind.ARCHIVE, TenantCopy.Kind.OLD_ARCHIVE):
+    if copy.kind in (TenantCopy.Kind.ARCHIVE, TenantCopy.Kind.DROPPING, TenantCopy.Kind.OLD_ARCHIVE):
         raise ValueError(f"{copy} is not dropped by anything but a person.")
     if copy.path:
         Path(copy.path).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from django.db import router, transaction
 
 from . import dumps, server_users
 from .alone import alone_with
-from .archive import complete, refuse_server, thaw_or_tell, write_verified
+from .archive import complete, thaw_or_tell, write_verified
 from .copies import TenantCopy, claim_database, discard, discard_half_made, try_to_discard_half_made
 from .engines import database_exists
 from .fingerprints import fingerprint
@@ -31,7 +31,7 @@ def move(slug: str, server: str, *, patience: float = 10) -> Tenant:
     """
     with alone_with(find(slug)):
         tenant = find(slug)
-        refuse_server(server, dumps.vendor_of(settings_of(tenant)))
+        dumps.refuse_server(server, dumps.vendor_of(settings_of(tenant)))
         if tenant.server == server:
             if tenant.status != Status.ACTIVE or not _old(tenant):
                 raise ValueError(f"The tenant {slug!r} is on {server!r} already.")
