@@ -141,9 +141,9 @@ class MigrateTenantsTests(ScratchServerTestCase):
 
     def test_one_that_another_process_is_busy_with_is_left_for_later(self):
         other = ConnectionHandler({"default": {**connections.settings["default"]}})["default"]
-        with mock.patch.object(alone, "connection", other), alone.alone_with(self.tenant):
-            with mock.patch.object(alone, "connection", connections["default"]):
-                outcome = migrating.migrate_tenant(self.tenant.slug)
+        theirs, ours = (mock.patch.object(alone, "connection", each) for each in (other, connections["default"]))
+        with theirs, alone.alone_with(self.tenant), ours:
+            outcome = migrating.migrate_tenant(self.tenant.slug)
         other.close()
         self.assertIn("Another process is busy with the tenant", outcome.error)
         self.assertNotIn(DataPoint._meta.db_table, self.tables(self.tenant.slug))

@@ -137,9 +137,7 @@ def _migrate(tenant: Tenant, plans: Plans) -> Outcome:
     return Outcome(tenant.slug, done, time.monotonic() - began)
 
 
-def _bring_up_to_date(
-    connection: BaseDatabaseWrapper, applied: frozenset[Key], plans: Plans, done: list[str]
-) -> None:
+def _bring_up_to_date(connection: BaseDatabaseWrapper, applied: frozenset[Key], plans: Plans, done: list[str]) -> None:
     if applied not in plans:
         plans[applied] = plan_for(connection)
     plan = plans[applied]
