@@ -126,6 +126,27 @@ print(json.dumps({**seen, "lost": lost}))
 """.replace("ROWS", str(ROWS))
 
 
+#: Holds a transaction open that has written, until its session is ended.
+BUSY = """
+import pathlib, sys, time
+import django
+django.setup()
+from django.db import DatabaseError
+from databases import atomic_for
+from databases.tenants import use_tenant
+from projects.models import DataPoint
+try:
+    with use_tenant("acme"), atomic_for(DataPoint):
+        DataPoint.objects.create(name="never committed", value=1)
+        pathlib.Path(sys.argv[1]).touch()
+        while True:
+            DataPoint.objects.count()
+            time.sleep(0.05)
+except DatabaseError:
+    print("its session was ended")
+"""
+
+
 class Site:
     """A project with managed tenants on several servers, and its environment."""
 
@@ -284,6 +305,8 @@ def test_tenants_move_between_servers_while_they_are_read_and_the_others_are_ser
     flag = tmp_path / "go on"
     load = site.start(LOAD, str(flag))
     wait_for(flag, load)
+    # From here on its sessions are those of a user of its own.
+    site.manage("rotate_credentials", "acme")
     for server in ("eu", "us", "default"):
         assert "acme: active" in site.manage("move_tenant", "acme", "--server", server)
     flag.unlink()
@@ -382,6 +405,18 @@ def test_archiving_that_is_cancelled_leaves_the_tenant_suspended_and_whole(site:
     site.manage("resume_tenant", "acme")
     site.write("acme")
     assert (len(site.databases()["default"]), list(tmp_path.iterdir())) == (3, [])
+
+
+def test_a_busy_tenant_with_a_user_of_its_own_is_archived(site: Site, tmp_path: Path) -> None:
+    before = site.content("acme")
+    site.manage("rotate_credentials", "acme")
+    flag = tmp_path / "busy"
+    busy = site.start(BUSY, str(flag))
+    wait_for(flag, busy)
+    site.manage("archive_tenant", "acme", "--to", str(tmp_path), "--wait", "0.1")
+    assert "its session was ended" in finish(busy)
+    site.manage("restore_tenant", "acme")
+    check_moved(site, before, "default")
 
 
 def test_a_target_that_stops_in_the_middle_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def thaw(alias: str, config: dict[str, Any]) -> None:
             name = cursor.db.ops.quote_name(config["NAME"])
             cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            # Those that began in the freeze would only read for as long as they last.
+            cursor.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}", [config["NAME"]])
 
 
 def shut(alias: str, config: dict[str, Any]) -> None:

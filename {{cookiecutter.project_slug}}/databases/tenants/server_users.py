@@ -1,7 +1,7 @@
 """Users of tenants' own on their servers: two in turn for each, so that one is good while the other changes.
 
 On PostgreSQL a role without a login owns the tenant's database and all that is in it, and both users act as that role:
-what one has made, the other may alter. The server's user in the environment is a member of it, and needs CREATEROLE;
+what one has made, the other may alter. The server's user in the environment is a member of all, and needs CREATEROLE;
 on MySQL and MariaDB it needs CREATE USER, and the right to grant what it has. PostgreSQL manual, 22.1 to 22.3.
 """
 
@@ -96,6 +96,8 @@ def _install_postgres(config: dict[str, Any], alias: str, user: str, owner: str,
         cursor.execute(f"GRANT {quote(owner)} TO CURRENT_USER")
         if not _role_exists(cursor, user):
             cursor.execute(f"CREATE ROLE {quote(user)} NOLOGIN IN ROLE {quote(owner)}")
+        # Who is no member can neither see nor end its sessions, as a freeze must. PostgreSQL manual, 9.28.2.
+        cursor.execute(f"GRANT {quote(user)} TO CURRENT_USER")
         database = quote(config["NAME"])
         cursor.execute(f"ALTER DATABASE {database} OWNER TO {quote(owner)}")
         cursor.execute(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
