@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
+                            ("new", "a database that is being made for the tenant"),
                             ("unfinished", "a file that is being written"),
                             ("archive", "a verified archive"),
                             ("dropping", "a verified archive whose database is being dropped"),

@@ -23,6 +23,7 @@ class TenantCopy(models.Model):
     """A file or a database that holds, held or is to hold what is in a tenant's database."""
 
     class Kind(models.TextChoices):
+        NEW = "new", "a database that is being made for the tenant"
         UNFINISHED = "unfinished", "a file that is being written"
         ARCHIVE = "archive", "a verified archive"
         DROPPING = "dropping", "a verified archive whose database is being dropped"

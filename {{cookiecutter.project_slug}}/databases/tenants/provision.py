@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connections
-
 from . import history, identity, template
 from .alone import alone_with
+from .copies import TenantCopy, discard
 from .engines import create_database, database_exists
 from .migrating import migrate_database
 from .registry import Tenant, find
 from .states import Status, refuse
-from .upkeep import settings_of
+from .upkeep import connected, settings_of
 
+NEW = TenantCopy.Kind.NEW
 #: Statuses of tenants whose database is to be there, where the registry says.
 SETTLED = (Status.PENDING, Status.ACTIVE, Status.SUSPENDED)
 
@@ -30,13 +30,30 @@ def make_ready(tenant: Tenant) -> None:
         if tenant.status not in SETTLED:
             refuse(tenant, "make the database of")
         config = settings_of(tenant)
+        if tenant.status == Status.PENDING:
+            _discard_half_made(tenant, config)
         if not database_exists(config):
+            TenantCopy.objects.create(tenant=tenant, kind=NEW, server=tenant.server, database=tenant.database)
             _create(config, tenant.server)
-        with connections.instead(tenant.alias, config) as connection:  # type: ignore[attr-defined]
+        with connected(tenant.alias, config) as connection:
             identity.refuse_others(connection, tenant, identity.read(connection))
             if not history.is_complete(history.applied_in(connection)):
                 migrate_database(connection)
             identity.write(connection, tenant)
+        TenantCopy.objects.filter(tenant=tenant, kind=NEW).delete()
+
+
+def _discard_half_made(tenant: Tenant, config: dict[str, Any]) -> None:
+    """Drop the database that a run was making when it ended: MySQL takes no half of a migration back.
+
+    One that was there before has no note, and stays; so does one that says already whose it is.
+    """
+    for copy in TenantCopy.objects.filter(tenant=tenant, kind=NEW).select_related("tenant"):
+        if database_exists(config):
+            with connected(tenant.alias, config) as connection:
+                if identity.read(connection):
+                    continue
+        discard(copy)
 
 
 def _create(config: dict[str, Any], server: str) -> None:
