@@ -49,6 +49,8 @@ def move(slug: str, server: str, *, patience: float = 10) -> Tenant:
         for copy in _old(tenant):
             # An earlier run may have been ended just before.
             shut(tenant.alias, _place(copy))
+            if copy.server != find(slug).server:
+                server_users.shut_out(tenant, _place(copy))
         return find(slug)
 
 

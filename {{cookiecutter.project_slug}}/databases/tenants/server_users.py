@@ -65,6 +65,13 @@ def retire(tenant: Tenant, config: dict[str, Any], user: str) -> None:
             cursor.execute(f"ALTER ROLE {cursor.db.ops.quote_name(user)} NOLOGIN PASSWORD NULL")
 
 
+def shut_out(tenant: Tenant, config: dict[str, Any]) -> None:
+    """Let nobody log in as a user of the tenant on a server that it has moved away from."""
+    if not config["ENGINE"].endswith("sqlite3"):
+        for user in names_of(tenant)[:2]:
+            retire(tenant, config, user)
+
+
 def drop(tenant: Tenant, config: dict[str, Any]) -> None:
     """Drop the users of a tenant that has no database on this server any more."""
     if config["ENGINE"].endswith("sqlite3"):
