@@ -1,6 +1,7 @@
 """Tenants on real servers: moved, archived, restored, their users changed; killed in the middle, served meanwhile."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ from tests.support.bakes import Bake
 from tests.support.databases import DatabaseServer, NotInstalledError
 from tests.support.environments import Environment
 from tests.support.mariadb import Mariadb
+from tests.support.own_postgres import wait_until
 from tests.support.system_postgres import SystemPostgres
 from tests.support.variants import DJANGO
 
@@ -24,6 +26,12 @@ KEEPER = "keeper"
 PASSWORD = "s3cret: of/the 100% keeper"
 #: Roles log in with their passwords; the administrator is whoever may read the socket's folder.
 PG_HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
+KEEPER_OF_MARIADB = (
+    f"CREATE OR REPLACE USER {KEEPER} IDENTIFIED BY '{PASSWORD}'",
+    f"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO {KEEPER}",
+    f"GRANT ALL ON registry.* TO {KEEPER}",
+    rf"GRANT ALL ON `tenant\_%`.* TO {KEEPER} WITH GRANT OPTION",
+)
 ROWS = 200
 
 #: Runs a command as `manage.py` does, and is killed or halted before or after a function of the project.
@@ -124,6 +132,45 @@ for slug, name in seen["written"]:
             lost.append(name)
 print(json.dumps({**seen, "lost": lost}))
 """.replace("ROWS", str(ROWS))
+
+
+#: Writes through a connection that it has had since before the tenant moved, once a file is there.
+WRITER = """
+import pathlib, sys, time
+import django
+django.setup()
+from django.db import DatabaseError, connections
+ready, go = map(pathlib.Path, sys.argv[1:])
+with connections["tenant_acme"].cursor() as cursor:
+    ready.touch()
+    while not go.exists():
+        time.sleep(0.01)
+    try:
+        cursor.execute("INSERT INTO projects_datapoint (name, value, measured) VALUES ('waits', 1, NOW())")
+        print("written")
+    except DatabaseError as error:
+        print("refused", error)
+"""
+
+#: Holds a transaction open that has written, until its session is ended.
+BUSY = """
+import pathlib, sys, time
+import django
+django.setup()
+from django.db import DatabaseError
+from databases import atomic_for
+from databases.tenants import use_tenant
+from projects.models import DataPoint
+try:
+    with use_tenant("acme"), atomic_for(DataPoint):
+        DataPoint.objects.create(name="never committed", value=1)
+        pathlib.Path(sys.argv[1]).touch()
+        while True:
+            DataPoint.objects.count()
+            time.sleep(0.05)
+except DatabaseError:
+    print("its session was ended")
+"""
 
 
 class Site:
@@ -284,6 +331,8 @@ def test_tenants_move_between_servers_while_they_are_read_and_the_others_are_ser
     flag = tmp_path / "go on"
     load = site.start(LOAD, str(flag))
     wait_for(flag, load)
+    # From here on its sessions are those of a user of its own.
+    site.manage("rotate_credentials", "acme")
     for server in ("eu", "us", "default"):
         assert "acme: active" in site.manage("move_tenant", "acme", "--server", server)
     flag.unlink()
@@ -347,6 +396,7 @@ KILLED_ARCHIVES = [
     ("archive.write_verified", "after"),
     ("archive.drop_database", "before"),
     ("archive.drop_database", "after"),
+    ("archive._drop_users", "after"),
 ]
 KILLED_RESTORES = [
     ("archive.claim_database", "before"),
@@ -381,6 +431,18 @@ def test_archiving_that_is_cancelled_leaves_the_tenant_suspended_and_whole(site:
     site.manage("resume_tenant", "acme")
     site.write("acme")
     assert (len(site.databases()["default"]), list(tmp_path.iterdir())) == (3, [])
+
+
+def test_a_busy_tenant_with_a_user_of_its_own_is_archived(site: Site, tmp_path: Path) -> None:
+    before = site.content("acme")
+    site.manage("rotate_credentials", "acme")
+    flag = tmp_path / "busy"
+    busy = site.start(BUSY, str(flag))
+    wait_for(flag, busy)
+    site.manage("archive_tenant", "acme", "--to", str(tmp_path), "--wait", "0.1")
+    assert "its session was ended" in finish(busy)
+    site.manage("restore_tenant", "acme")
+    check_moved(site, before, "default")
 
 
 def test_a_target_that_stops_in_the_middle_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
@@ -446,37 +508,94 @@ def test_credentials_are_rotated_under_load_and_nobody_is_refused(site: Site, tm
         site.write("acme")
 
 
-def test_mariadb_tenants_move_come_back_from_archives_and_change_users(
-    bake: Baker, environment: Callable[[str], Environment], mariadb: Mariadb, shared: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def mariadb_site(
+    bake: Baker, environment: Callable[[str], Environment], shared: Path, worker_id: str
+) -> Iterator[Site]:
+    """Managed tenants on two MariaDB servers, whose user may do there what the project's README says, and no more."""
     version = {"django_version": DJANGO} if DJANGO else {}
     project = bake(primary_database="mysql", secondary_database="none", tenant_databases="managed", **version)
     tools = environment(str(project.answers["django_version"]))
     if not tools.has_mysqlclient:
         pytest.skip(environments.NO_MYSQLCLIENT)
-    other = Mariadb(shared / "another_mariadb")
-    other.start()
-    servers = {"default": mariadb, "eu": other}
-    urls = {name: server.url("NAME").replace("NAME", "{name}") for name, server in servers.items()}
-    mariadb.create("registry")
+    # A server of its own, because databases of tenants have the same names in each test.
     try:
-        site = make_site(project, tools, dict(servers), urls)
-        before = site.content("acme")
-        site.manage("rotate_credentials", "acme")
-        site.manage(*MOVE)
-        check_moved(site, before, "eu")
-        site.manage("move_tenant", "acme", "--drop-old", "--to", str(tmp_path))
-        site.kill("dumps.load", "after", "archive_tenant", "acme", "--to", str(tmp_path))
-        site.manage("archive_tenant", "acme", "--to", str(tmp_path))
-        site.manage("restore_tenant", "acme", "--server", "default")
-        check_moved(site, before, "default")
-        assert [len(names) for names in site.databases().values()] == [3, 0]
-        users = [row[0] for row in mariadb.execute("SELECT user FROM mysql.user WHERE user LIKE 'tenant%'")]
-        assert len(users) == 1
-        grants = str(mariadb.execute(f"SHOW GRANTS FOR '{users[0]}'@'%'"))
-        assert "tenant\\\\_acme" in grants
-        assert "horza" not in grants
-    finally:
-        for database in [*site.databases()["default"], "registry"]:
-            mariadb.execute(f"DROP DATABASE `{database}`")
-        other.stop()
+        servers = {name: Mariadb(shared / f"{name}_mariadb_{worker_id}") for name in ("default", "eu")}
+    except NotInstalledError as error:
+        pytest.skip(str(error))
+    for server in servers.values():
+        server.start()
+        for statement in KEEPER_OF_MARIADB:
+            server.execute(statement)
+    urls = {
+        name: re.sub("//.*@", f"//{KEEPER}:{quote(PASSWORD, safe='')}@", server.url("NAME")).replace("NAME", "{name}")
+        for name, server in servers.items()
+    }
+    servers["default"].create("registry")
+    site = make_site(project, tools, dict(servers), urls)
+    yield site
+    for process in site.processes:
+        process.kill()
+        process.communicate()
+    for name, databases in site.databases().items():
+        server = servers[name]
+        for database in [*databases, *(["registry"] if name == "default" else [])]:
+            server.execute(f"DROP DATABASE `{database}`")
+        for user in users_of_tenants(server):
+            server.execute(f"DROP USER '{user}'@'%'")
+        server.stop()
+
+
+def test_mariadb_tenants_move_come_back_from_archives_and_change_users(mariadb_site: Site, tmp_path: Path) -> None:
+    site, mariadb = mariadb_site, mariadb_site.servers["default"]
+    before = site.content("acme")
+    site.manage("rotate_credentials", "acme")
+    site.manage(*MOVE)
+    check_moved(site, before, "eu")
+    # Nobody gets into what the tenant has moved away from.
+    assert users_of_tenants(mariadb) == []
+    site.manage("move_tenant", "acme", "--drop-old", "--to", str(tmp_path))
+    site.kill("dumps.load", "after", "archive_tenant", "acme", "--to", str(tmp_path))
+    site.manage("archive_tenant", "acme", "--to", str(tmp_path))
+    site.manage("restore_tenant", "acme", "--server", "default")
+    check_moved(site, before, "default")
+    assert [len(names) for names in site.databases().values()] == [3, 0]
+    (user,) = users_of_tenants(mariadb)
+    grants = str(mariadb.execute(f"SHOW GRANTS FOR '{user}'@'%'"))
+    assert "tenant\\\\_acme" in grants
+    assert "horza" not in grants
+
+
+def users_of_tenants(server: DatabaseServer) -> list[str]:
+    """Return the users of tenants that a MariaDB server knows."""
+    return [str(row[0]) for row in server.execute("SELECT user FROM mysql.user WHERE user LIKE 'tenant%'")]
+
+
+def test_mariadb_writers_that_have_waited_for_a_move_learn_that_nothing_was_written(
+    mariadb_site: Site, tmp_path: Path
+) -> None:
+    site, mariadb = mariadb_site, mariadb_site.servers["default"]
+    before = site.content("acme")
+    site.manage("rotate_credentials", "acme")
+    ready, go, halted = tmp_path / "ready", tmp_path / "go", tmp_path / "halted"
+    writer = site.start(WRITER, str(ready), str(go))
+    wait_for(ready, writer)
+    moving = site.start(COMMAND, "dumps.copy", "after", str(halted), *MOVE)
+    wait_for(halted, moving)
+    go.touch()
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT%waits%' AND state LIKE 'Waiting%'"
+    wait_until(lambda: bool(mariadb.execute(waiting)))
+    halted.unlink()
+    assert "acme: active" in finish(moving)
+    assert finish(writer).startswith("refused")
+    check_moved(site, before, "eu")
+    assert mariadb.execute("SELECT id FROM projects_datapoint WHERE name = 'waits'", "tenant_acme") == []
+
+
+def test_mariadb_tenants_do_not_move_where_their_writers_could_not_be_ended(mariadb_site: Site) -> None:
+    site, mariadb = mariadb_site, mariadb_site.servers["default"]
+    before = site.content("acme")
+    mariadb.execute(f"REVOKE PROCESS, CONNECTION ADMIN ON *.* FROM {KEEPER}")
+    assert "grant it CONNECTION ADMIN and PROCESS on *.*" in site.manage(*MOVE, code=1)
+    check_moved(site, before, "default")
+    assert site.databases()["eu"] == []

@@ -13,12 +13,14 @@ from django.db import DatabaseError, connections
 from django.test import TestCase, override_settings
 
 from databases.models import Tenant, TenantCopy
-from databases.tenants import archive, dumps, move
+from databases.tenants import archive, dumps, move, use_tenant
 from databases.tenants.alone import alone_with
 from databases.tenants.copies import discard
 from databases.tenants.fingerprints import DifferenceError, fingerprint
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.lookup import TenantUnavailableError
 from databases.tenants.states import StateError, TenantError
+from projects.models import DataPoint
 
 from .test_tenant_lifecycle import HOSTILE
 
@@ -80,7 +82,7 @@ class CopiesTestCase(TestCase):
         self.assertEqual((self.row().status, self.row().server), (Status.ACTIVE, server))
         self.assertEqual(self.names(), ["cake", "orbit", "o'brien; --"])
         self.write("UPDATE thing SET name = 'cake' WHERE name = 'cake'")
-        self.assertFalse(TenantCopy.objects.exclude(kind__in=[Kind.ARCHIVE, Kind.OLD]).exists())
+        self.assertFalse(TenantCopy.objects.exclude(kind__in=[Kind.ARCHIVE, Kind.OLD, Kind.OLD_ARCHIVE]).exists())
 
     def archive(self) -> TenantCopy:
         return archive.archive("acme", self.folder / "archives")
@@ -145,10 +147,43 @@ class ArchiveTests(CopiesTestCase):
         self.assertEqual(self.row().status, Status.ARCHIVED)
 
     def test_an_archive_is_dropped_by_no_program(self):
-        copy = self.archive()
-        with self.assertRaisesMessage(ValueError, "is not dropped by anything but a person"):
-            discard(copy)
-        self.assertTrue(Path(copy.path).exists())
+        move.move("acme", "eu")
+        for copy in (*move.drop_old("acme", self.folder), self.archive()):
+            with self.assertRaisesMessage(ValueError, "is not dropped by anything but a person"):
+                discard(copy)
+            self.assertTrue(Path(copy.path).exists())
+
+    def test_an_archiving_that_ended_after_the_drop_trusts_nothing_but_the_archive(self):
+        with mock.patch.object(archive, "_drop_users", side_effect=PowerCut), self.assertRaises(PowerCut):
+            self.archive()
+        # Somebody has made a database in the place of the one that is gone.
+        self.source.touch()
+        with self.assertRaisesMessage(TenantError, "is in its archive already: run `archive_tenant` again"):
+            archive.cancel("acme")
+        self.archive()
+        self.assertEqual((self.row().status, self.source.exists()), (Status.ARCHIVED, False))
+        self.assertEqual(len(self.files("archives")), 1)
+        archive.restore("acme")
+        self.check_served_from("default")
+
+    def test_no_query_and_no_command_makes_a_database_in_the_place_of_one_that_is_gone(self):
+        self.archive()
+        for status in (Status.ARCHIVING, Status.ARCHIVED, Status.RESTORING):
+            Tenant.objects.update(status=status)
+            with self.subTest(status):
+                with use_tenant("acme"), self.assertRaisesMessage(TenantUnavailableError, f"which is {status}: "):
+                    DataPoint.objects.count()
+                with self.assertRaisesMessage(CommandError, f"Cannot make the database of 'acme', which is {status}: "):
+                    call_command("create_tenant", "acme", "--database", "acme")
+                self.assertFalse(self.source.exists())
+
+    def test_a_connection_from_before_the_archiving_is_not_used_on(self):
+        call_command("create_tenant", "acme", "--database", "acme", stdout=StringIO())
+        with use_tenant("acme"):
+            self.assertEqual(DataPoint.objects.count(), 0)
+            self.archive()
+            with self.assertRaises(TenantUnavailableError):
+                DataPoint.objects.count()
 
     def test_another_process_at_the_same_tenant_is_refused(self):
         # What holds the lock on a server is the connection, which would be let in a second time.
@@ -161,6 +196,17 @@ class ArchiveTests(CopiesTestCase):
         for work in (lambda: move.move("acme", "eu"), self.archive, lambda: move.cancel("acme")):
             with self.assertRaisesMessage(StateError, "which is archived: bring it back first, with `restore_tenant`"):
                 work()
+
+    def test_what_it_has_moved_away_from_comes_back_only_where_its_file_is_named(self):
+        move.move("acme", "eu")
+        self.write("INSERT INTO thing (name) VALUES ('pie')")
+        self.archive()
+        (old,) = move.drop_old("acme", self.folder / "archives")
+        archive.restore("acme")
+        self.assertEqual(self.names(), ["cake", "orbit", "o'brien; --", "pie"])
+        self.archive()
+        archive.restore("acme", Path(old.path))
+        self.check_served_from("default")
 
     def test_a_folder_of_any_name_is_a_folder(self):
         for name in ("o'brien; --", 'a "b" `c`', "été", "-x", "a\nb"):

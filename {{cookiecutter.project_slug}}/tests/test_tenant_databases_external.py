@@ -57,7 +57,7 @@ class CreateTenantTests(ScratchServerTestCase):
 
     def test_a_second_run_leaves_a_suspended_tenant_suspended(self):
         Tenant.objects.create(slug=APERTURE, database=APERTURE_ALIAS, status=Tenant.Status.SUSPENDED)
-        self.assertIn("suspended", outcome("create_tenant", APERTURE))
+        self.assertIn(f"{APERTURE}: suspended, in", outcome("create_tenant", APERTURE))
 
     def test_it_refuses_a_database_that_is_missing_and_makes_none(self):
         slug = self.new_slug()

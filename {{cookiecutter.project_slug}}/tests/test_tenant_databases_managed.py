@@ -8,12 +8,15 @@ from unittest import mock
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
-from databases.models import Tenant
+from databases.models import Tenant, TenantCopy
 from databases.tenants import provision, template, use_tenant
+from databases.tenants.engines import create_database
 from databases.tenants.identity import TABLE
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.upkeep import settings_of
 from projects.models import DataPoint
 
 from .scratch_server import ScratchServerTestCase
@@ -63,6 +66,48 @@ class CreateTenantTests(ScratchServerTestCase):
         self.assertEqual(Tenant.objects.get(slug=slug).status, Tenant.Status.PENDING)
         self.assertIn("active", self.create(slug))
         self.assertIn(DataPoint._meta.db_table, tables(f"tenant_{slug}"))
+
+    def test_what_a_run_was_making_when_it_was_killed_is_made_anew(self):
+        """As MySQL keeps it, which has no transactions of such statements: tables are there that no record tells of."""
+
+        def forget_and_end(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM django_migrations WHERE app = 'projects'")
+            raise SystemExit
+
+        slug = self.new_slug()
+        with mock.patch.object(provision.identity, "write", forget_and_end), self.assertRaises(SystemExit):
+            self.create(slug)
+        self.assertIn("active", self.create(slug))
+        with use_tenant(slug):
+            self.assertEqual(DataPoint.objects.count(), 0)
+        self.assertFalse(TenantCopy.objects.exists())
+
+    def test_a_database_that_somebody_else_has_made_is_kept_whatever_fails(self):
+        slug = self.new_slug()
+        config = settings_of(Tenant(slug=slug, database=f"tenant_{slug}"))
+        create_database(config)
+        with connections.instead(f"tenant_{slug}", config) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE theirs (id integer)")
+        with POWER_CUT, self.assertRaises(CommandError):
+            self.create(slug)
+        self.create(slug)
+        self.assertIn("theirs", tables(f"tenant_{slug}"))
+
+    def test_a_database_that_says_whose_it_is_is_not_made_anew(self):
+        slug = self.new_slug()
+        self.create(slug)
+        with use_tenant(slug):
+            DataPoint.objects.create(name="cake", value=1)
+        # As a run leaves it that ends just before it opens the tenant's pages.
+        tenant = Tenant.objects.get(slug=slug)
+        Tenant.objects.update(status=Tenant.Status.PENDING)
+        TenantCopy.objects.create(
+            tenant=tenant, kind=TenantCopy.Kind.NEW, server=tenant.server, database=tenant.database
+        )
+        self.assertIn("active", self.create(slug))
+        with use_tenant(slug):
+            self.assertEqual(DataPoint.objects.count(), 1)
 
 
 class TemplateTests(ScratchServerTestCase):

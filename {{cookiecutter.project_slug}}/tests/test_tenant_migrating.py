@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import ConnectionHandler, connections
 
 from databases.models import Tenant
-from databases.tenants import alone, history, migrating, plans, template
+from databases.tenants import alone, engines, history, migrating, plans, states, template
 from databases.tenants.lifecycle import create_tenant
 from databases.tenants.migrating import Outcome
 from databases.tenants.upkeep import settings_of
@@ -188,6 +188,36 @@ class MigrateTenantsTests(ScratchServerTestCase):
             told, [f"{self.first}: failed: its process ended: killed", f"{self.second}: done (nothing to do)"]
         )
         self.assertEqual(self.failure, f"1 of 2 tenants failed: {self.first}")
+
+    def test_one_that_is_archived_after_it_was_listed_is_left_alone(self):
+        config = settings_of(Tenant.objects.get(slug=self.second))
+        outcomes = migrating.migrate_all(list(Tenant.objects.all()))
+        self.assertEqual(next(outcomes).error, "")
+        states.change(self.second, "archive")
+        engines.drop_database(config)
+        self.assertIn("it is archiving", next(outcomes).error)
+        self.assertFalse(engines.database_exists(config))
+
+    def test_one_that_has_moved_after_it_was_listed_is_migrated_where_it_is_now(self):
+        before, tables = settings_of(Tenant.objects.get(slug=self.second)), self.tables(self.second)
+        outcomes = migrating.migrate_all(list(Tenant.objects.all()))
+        self.assertEqual(next(outcomes).error, "")
+        engines.create_database(settings_of(self.tenant, database="elsewhere"))
+        Tenant.objects.filter(slug=self.second).update(database="elsewhere")
+        self.assertEqual(next(outcomes).error, "")
+        self.assertIn(DataPoint._meta.db_table, self.tables(self.second))
+        with connections.instead(self.tenant.alias, before) as connection:
+            self.assertEqual(connection.introspection.table_names(), tables)
+
+    def test_one_that_another_process_is_busy_with_is_left_for_later(self):
+        other = ConnectionHandler({"default": {**connections.settings["default"]}})["default"]
+        theirs, ours = (mock.patch.object(alone, "connection", each) for each in (other, connections["default"]))
+        with theirs, alone.alone_with(self.tenant), ours:
+            outcome = migrating.migrate_tenant(self.tenant.slug)
+        other.close()
+        self.assertIn("Another process is busy with the tenant", outcome.error)
+        self.assertNotIn(DataPoint._meta.db_table, self.tables(self.tenant.slug))
+        self.assertEqual(migrating.migrate_tenant(self.tenant.slug).error, "")
 
     def test_an_unknown_tenant_stops_it_before_it_begins(self):
         self.assertEqual(self.migrate(self.first, "nobody"), [])

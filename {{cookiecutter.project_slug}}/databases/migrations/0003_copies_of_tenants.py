@@ -16,11 +16,14 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
+                            ("new", "a database that is being made for the tenant"),
                             ("unfinished", "a file that is being written"),
                             ("archive", "a verified archive"),
+                            ("dropping", "a verified archive whose database is being dropped"),
                             ("scratch", "a database to try an archive in"),
                             ("target", "a database that is to become the tenant's"),
                             ("old", "the database that the tenant had before it moved"),
+                            ("oldarchive", "a verified archive of such a database"),
                         ],
                         max_length=10,
                     ),

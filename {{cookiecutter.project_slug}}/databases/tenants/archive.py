@@ -8,7 +8,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import router, transaction
 from django.utils import timezone
 
@@ -24,6 +23,8 @@ from .upkeep import settings_of, wait_until_all_know
 
 logger = logging.getLogger(__name__)
 
+Kind = TenantCopy.Kind
+
 
 def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
     """Write a tenant's database into a file, try the file in a scratch database, and only then drop the database.
@@ -36,8 +37,8 @@ def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
         before = find(slug).status
         tenant = change(slug, "archive")
         config = settings_of(tenant)
-        if not database_exists(config):
-            # An earlier run was ended after it had dropped it.
+        if _is_being_dropped(tenant):
+            # An earlier run was ended. Whatever is there now, the archive holds what was.
             copy, _ = archive_of(tenant)
         else:
             try:
@@ -46,10 +47,16 @@ def archive(slug: str, folder: Path, *, patience: float = 10) -> TenantCopy:
                 _give_up(tenant, config, before)
                 raise
             # From here on there is no way back; the next run carries on.
+            copy.kind = Kind.DROPPING
+            copy.save()
+        if database_exists(config):
             shut(tenant.alias, config)
             drop_database(config)
         _drop_users(tenant, tenant.server)
-        change(slug, "end the archiving of")
+        with transaction.atomic(using=router.db_for_write(Tenant)):
+            copy.kind = Kind.ARCHIVE
+            copy.save()
+            change(slug, "end the archiving of")
         return copy
 
 
@@ -57,7 +64,7 @@ def cancel(slug: str) -> Tenant:
     """Give up an interrupted archiving: the tenant is suspended then. Raises `TenantError` and `LookupError`."""
     with alone_with(find(slug)):
         tenant = find(slug)
-        if tenant.status == Status.ARCHIVING and not database_exists(settings_of(tenant)):
+        if _is_being_dropped(tenant):
             raise TenantError(f"The database of {slug!r} is in its archive already: run `archive_tenant` again.")
         tenant = change(slug, "give up archiving")
         thaw(tenant.alias, settings_of(tenant))
@@ -76,9 +83,9 @@ def restore(slug: str, file: Path | None = None, server: str = "") -> Tenant:
         tenant = change(slug, "restore")
         server = server or kept.server
         try:
-            refuse_server(server, dumps.VENDORS[Path(kept.path).suffix])
+            dumps.refuse_server(server, dumps.VENDORS[Path(kept.path).suffix])
             discard_half_made(tenant)
-            target = claim_database(tenant, TenantCopy.Kind.TARGET, server)
+            target = claim_database(tenant, Kind.TARGET, server)
             config = settings_of(tenant, server=server, database=target.database)
             dumps.load(path, config)
             complete(tenant, config, json.loads(kept.content))
@@ -95,9 +102,11 @@ def restore(slug: str, file: Path | None = None, server: str = "") -> Tenant:
 def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantCopy, Path]:
     """Return the note of a tenant's archive, the newest if no file is named, and its file.
 
+    Those of databases that it has moved away from are older than what it holds: they must be named.
     Raises `TenantError` where there is none, or where the file is not the one that was verified, and `OSError`.
     """
-    notes = TenantCopy.objects.filter(tenant=tenant, kind=TenantCopy.Kind.ARCHIVE)
+    kinds = [Kind.ARCHIVE, Kind.DROPPING] + ([Kind.OLD_ARCHIVE] if file else [])
+    notes = TenantCopy.objects.filter(tenant=tenant, kind__in=kinds)
     newest = notes.last()
     path = file or Path(newest.path if newest else "")
     if newest is None or not path.is_file():
@@ -108,23 +117,23 @@ def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantCopy, Pa
     return found, path
 
 
-def write_verified(tenant: Tenant, config: dict[str, Any], server: str, folder: Path) -> TenantCopy:
-    """Write a frozen database into a new file, try it in a scratch database on the same server, and return its note."""
+def write_verified(tenant: Tenant, config: dict[str, Any], server: str, folder: Path, kind: Kind) -> TenantCopy:
+    """Write a frozen database into a new file, try it in a scratch database on the same server, and note its kind."""
     content = fingerprint(tenant.alias, config)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{tenant.slug}-{timezone.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     path = folder.resolve() / f"{name}{dumps.SUFFIXES[dumps.vendor_of(config)]}"
     copy = TenantCopy.objects.create(
-        tenant=tenant, kind=TenantCopy.Kind.UNFINISHED, server=server, path=str(path), content=json.dumps(content)
+        tenant=tenant, kind=Kind.UNFINISHED, server=server, path=str(path), content=json.dumps(content)
     )
     dumps.dump(config, path)
     copy.sha256 = dumps.sha256_of(path)
-    scratch = claim_database(tenant, TenantCopy.Kind.SCRATCH, server)
+    scratch = claim_database(tenant, Kind.SCRATCH, server)
     place = settings_of(tenant, server=server, database=scratch.database)
     dumps.load(path, place)
     refuse_difference(content, fingerprint(tenant.alias, place), f"The archive {path}")
     discard(scratch)
-    copy.kind = TenantCopy.Kind.ARCHIVE
+    copy.kind = kind
     copy.save()
     return copy
 
@@ -135,14 +144,6 @@ def complete(tenant: Tenant, config: dict[str, Any], content: dict[str, str]) ->
     refuse_difference(content, fingerprint(tenant.alias, config), f"The database {config['NAME']}")
     if tenant.user in server_users.names_of(tenant):
         server_users.install(tenant, config, tenant.user, passwords.reveal(tenant.password))
-
-
-def refuse_server(server: str, vendor: str) -> None:
-    """Raise `ValueError` for a server that is not there, or is not of this engine."""
-    if server not in settings.TENANT_SERVERS:
-        raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
-    if dumps.vendor_of(settings.TENANT_SERVERS[server]) != vendor:
-        raise ValueError(f"The server {server!r} is not of the engine {vendor}: a tenant stays on the one it has.")
 
 
 def thaw_or_tell(tenant: Tenant, config: dict[str, Any]) -> bool:
@@ -169,10 +170,10 @@ def _write(tenant: Tenant, config: dict[str, Any], folder: Path, patience: float
     reopen(tenant.alias, config)
     wait_until_all_know()
     with frozen(tenant.alias, config, patience):
-        newest = TenantCopy.objects.filter(tenant=tenant, kind=TenantCopy.Kind.ARCHIVE).last()
+        newest = TenantCopy.objects.filter(tenant=tenant, kind=Kind.ARCHIVE).last()
         if newest and newest.server == tenant.server and _holds(newest, folder, fingerprint(tenant.alias, config)):
             return newest
-        return write_verified(tenant, config, tenant.server, folder)
+        return write_verified(tenant, config, tenant.server, folder, Kind.ARCHIVE)
 
 
 def _holds(copy: TenantCopy, folder: Path, content: dict[str, str]) -> bool:
@@ -182,7 +183,11 @@ def _holds(copy: TenantCopy, folder: Path, content: dict[str, str]) -> bool:
     return is_here and json.loads(copy.content) == content and dumps.sha256_of(path) == copy.sha256
 
 
+def _is_being_dropped(tenant: Tenant) -> bool:
+    return TenantCopy.objects.filter(tenant=tenant, kind=Kind.DROPPING).exists()
+
+
 def _drop_users(tenant: Tenant, server: str) -> None:
     """Drop the tenant's users on a server, unless a database there is still theirs."""
-    if not TenantCopy.objects.filter(tenant=tenant, server=server, kind=TenantCopy.Kind.OLD).exists():
+    if not TenantCopy.objects.filter(tenant=tenant, server=server, kind=Kind.OLD).exists():
         server_users.drop(tenant, settings_of(tenant, server=server))

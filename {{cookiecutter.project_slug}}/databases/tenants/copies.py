@@ -23,11 +23,14 @@ class TenantCopy(models.Model):
     """A file or a database that holds, held or is to hold what is in a tenant's database."""
 
     class Kind(models.TextChoices):
+        NEW = "new", "a database that is being made for the tenant"
         UNFINISHED = "unfinished", "a file that is being written"
         ARCHIVE = "archive", "a verified archive"
+        DROPPING = "dropping", "a verified archive whose database is being dropped"
         SCRATCH = "scratch", "a database to try an archive in"
         TARGET = "target", "a database that is to become the tenant's"
         OLD = "old", "the database that the tenant had before it moved"
+        OLD_ARCHIVE = "oldarchive", "a verified archive of such a database"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="copies")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -66,7 +69,7 @@ def discard(copy: TenantCopy) -> None:
 
     Raises `ValueError` for an archive: the last thing that there may be of a tenant is not for programs to drop.
     """
-    if copy.kind == TenantCopy.Kind.ARCHIVE:
+    if copy.kind in (TenantCopy.Kind.ARCHIVE, TenantCopy.Kind.DROPPING, TenantCopy.Kind.OLD_ARCHIVE):
         raise ValueError(f"{copy} is not dropped by anything but a person.")
     if copy.path:
         Path(copy.path).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from . import lookup, passwords, server_users
 from .alone import alone_with
 from .fleet import for_each
 from .registry import Tenant, find
-from .states import Status, refuse
+from .states import Status, TenantError, refuse
 from .upkeep import connected, settings_of, wait_until_all_know
 # % else
 from . import lookup, passwords
@@ -94,14 +94,31 @@ def retire(slug: str) -> None:
 def rotate_all(slugs: list[str], report: Callable[[str], object]) -> list[str]:
     """Rotate the credentials of these tenants, wait once until all processes know, and retire the users before.
 
-    Arguments: the slugs, and what takes a line of text. Returns the slugs of those for which it failed.
+    Arguments: the slugs, and what takes a line of text: it gets one per tenant, in this order, once all is done for it.
+    Returns the slugs of those for which it failed.
     """
     tenants = [find(slug) for slug in slugs]
-    failed = for_each(tenants, lambda tenant: rotate(tenant.slug), report)
-    changed = [tenant for tenant in tenants if tenant.slug not in failed]
-    if changed:
+    errors: dict[str, Exception] = {}
+
+    def begin(tenant: Tenant) -> None:
+        try:
+            rotate(tenant.slug)
+        except Exception as error:
+            errors[tenant.slug] = error
+
+    def end(tenant: Tenant) -> None:
+        if tenant.slug in errors:
+            raise errors[tenant.slug]
+        try:
+            retire(tenant.slug)
+        except Exception as error:
+            name = server_users.next_user(find(tenant.slug))
+            raise TenantError(f"{name!r}, its user before, can still log in: run this again. {error}") from error
+
+    for_each(tenants, begin, lambda line: None)
+    if len(errors) < len(tenants):
         wait_until_all_know()
-    return failed + for_each(changed, lambda tenant: retire(tenant.slug), lambda line: None)
+    return for_each(tenants, end, report)
 # % else
 
 

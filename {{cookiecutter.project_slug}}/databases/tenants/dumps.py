@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.utils import load_backend
 
 from .states import TenantError
@@ -41,6 +42,14 @@ class DumpError(TenantError):
 def vendor_of(config: dict[str, Any]) -> str:
     """Return Django's word for the engine of these settings, such as `postgresql`."""
     return str(load_backend(config["ENGINE"]).DatabaseWrapper.vendor)
+
+
+def refuse_server(server: str, vendor: str) -> None:
+    """Raise `ValueError` for a server that is not there, or is not of this engine."""
+    if server not in settings.TENANT_SERVERS:
+        raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
+    if vendor_of(settings.TENANT_SERVERS[server]) != vendor:
+        raise ValueError(f"The server {server!r} is not of the engine {vendor}: a tenant stays on the one it has.")
 
 
 def dump(config: dict[str, Any], path: Path) -> None:

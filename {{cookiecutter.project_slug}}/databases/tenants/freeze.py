@@ -9,15 +9,20 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 
 from .states import TenantError
 from .upkeep import connected, server_cursor
 
 #: Triggers of this name stand in frozen SQLite files.
 TRIGGER = "tenant_is_frozen"
+#: What lets a user of MySQL or MariaDB see and end the sessions of others.
+ENDING = {"PROCESS", "CONNECTION ADMIN"}
 #: Those of users, not those of the server itself.
 SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AND pid <> pg_backend_pid()"
 #: Those that began before a moment, and so have missed what was set then; whether they have been idle for a while.
@@ -57,6 +62,8 @@ def thaw(alias: str, config: dict[str, Any]) -> None:
             name = cursor.db.ops.quote_name(config["NAME"])
             cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            # Those that began in the freeze would only read for as long as they last.
+            cursor.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}", [config["NAME"]])
 
 
 def shut(alias: str, config: dict[str, Any]) -> None:
@@ -99,6 +106,12 @@ def _freeze_postgres(alias: str, config: dict[str, Any], patience: float) -> Non
 @contextmanager
 def _locked_mysql(alias: str, config: dict[str, Any], patience: float) -> Iterator[None]:
     with connected(alias, config) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT REPLACE(privilege_type, '_', ' ') FROM information_schema.user_privileges")
+        if lacking := ENDING - {name for (name,) in cursor.fetchall()}:
+            raise TenantError(
+                f"The server's user must be able to end sessions that wait to write to {config['NAME']}: grant it "
+                f"{' and '.join(sorted(lacking))} on *.*, and try again."
+            )
         cursor.execute("SET SESSION lock_wait_timeout = %s", [max(1, round(patience))])
         tables = connection.introspection.get_table_list(cursor)
         quoted = [connection.ops.quote_name(table.name) for table in tables if table.type == "t"]
@@ -106,12 +119,24 @@ def _locked_mysql(alias: str, config: dict[str, Any], patience: float) -> Iterat
             cursor.execute(f"LOCK TABLES {', '.join(f'{name} READ' for name in quoted)}")
         yield
         # Who has waited to write all this time must not come to it now: the database may be the old one.
-        cursor.execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()", [config["NAME"]]
-        )
-        for (number,) in cursor.fetchall():
-            cursor.execute(f"KILL {int(number)}")
+        _end_sessions_mysql(cursor, config["NAME"])
         cursor.execute("UNLOCK TABLES")
+
+
+def _end_sessions_mysql(cursor: CursorWrapper, name: str) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()", [name])
+        sessions = cursor.fetchall()
+        if not sessions:
+            return
+        if time.monotonic() > deadline:
+            raise TenantError(f"{len(sessions)} sessions on {name} do not end: what they wait to write will be lost.")
+        for (number,) in sessions:
+            # One may have ended by itself.
+            with suppress(OperationalError):
+                cursor.execute(f"KILL {int(number)}")
+        time.sleep(0.05)
 
 
 def _freeze_sqlite(path: str, patience: float) -> None:

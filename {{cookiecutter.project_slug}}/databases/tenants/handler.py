@@ -22,6 +22,7 @@ from . import checks, comments, lookup
 from .budget import InUse, budget, note_wrappers
 from .context import ALIAS_PREFIX
 from .registry import Tenant, slug_of
+from .states import WAYS_OUT
 
 
 class TenantConnectionHandler(ConnectionHandler):
@@ -112,6 +113,11 @@ def _is_out_of_date(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _of_tenant(tenant: Tenant) -> BaseDatabaseWrapper:
+    if tenant.is_closed:
+        # SQLite would make an empty file in its place.
+        raise lookup.TenantUnavailableError(
+            f"Nobody connects to {tenant.alias!r} now, which is {tenant.status}: {WAYS_OUT[tenant.status]}."
+        )
     connection = _connection(tenant.alias, tenant.connection_settings())
     # Who the database must belong to: whoever looks after new connections may want to know.
     connection.tenant = tenant  # type: ignore[attr-defined]

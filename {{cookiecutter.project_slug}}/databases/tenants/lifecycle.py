@@ -102,7 +102,8 @@ def _refuse_shared_database(tenant: Tenant) -> None:
                 f"The database {tenant.database!r} on {tenant.server!r} belongs to the tenant {other.slug!r} already."
             )
     # % if cookiecutter.__managed_tenants
-    for copy in TenantCopy.objects.filter(database__iexact=tenant.database, path="").select_related("tenant"):
+    copies = TenantCopy.objects.filter(database__iexact=tenant.database, path="").select_related("tenant")
+    for copy in copies.exclude(tenant__slug=tenant.slug, kind=TenantCopy.Kind.NEW):
         if copy.server in settings.TENANT_SERVERS and _place(settings_of(tenant, server=copy.server)) == place:
             raise ValueError(f"The database {tenant.database!r} on {tenant.server!r} is taken: {copy}.")
     # % endif

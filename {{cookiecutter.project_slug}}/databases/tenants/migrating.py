@@ -12,20 +12,21 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import django
 from django.core.management import call_command
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import history, identity
+from .alone import alone_with
 from .history import Key
 from .plans import Plan, apply, plan_for
 from .registry import Tenant, find
 from .states import WAYS_OUT, Status, TenantError
-from .upkeep import settings_of
+from .upkeep import connected, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ def migrate_all(tenants: Iterable[Tenant]) -> Iterator[Outcome]:
     groups: defaultdict[frozenset[Key], list[Tenant]] = defaultdict(list)
     for tenant in tenants:
         try:
-            applied = _history_of(tenant)
+            with _connected(tenant.slug) as (found, connection):
+                applied = _history_in(connection, found)
         except Exception as error:
             yield _failed(tenant, error, 0)
         else:
@@ -68,11 +70,11 @@ def migrate_all(tenants: Iterable[Tenant]) -> Iterator[Outcome]:
                 yield Outcome(tenant.slug, [], 0)
             else:
                 groups[applied].append(tenant)
-    for applied, group in groups.items():
+    for group in groups.values():
         # The models of a group's steps are many: they go with the group.
         plans: Plans = {}
         for tenant in group:
-            yield _migrate(tenant, applied, plans)
+            yield _migrate(tenant, plans)
 
 
 def migrate_in_processes(tenants: list[Tenant], jobs: int) -> Iterator[Outcome]:
@@ -94,16 +96,23 @@ def _migrate_some(slugs: list[str]) -> list[Outcome]:
     return list(migrate_all(find(slug) for slug in slugs))
 
 
-def _history_of(tenant: Tenant) -> frozenset[Key] | None:
-    """Return the migrations that a tenant has, or `None` where there is nothing to do. Raises what refuses it."""
+@contextmanager
+def _connected(slug: str) -> Iterator[tuple[Tenant, BaseDatabaseWrapper]]:
+    """Within the block, a tenant as the registry has it now, and a connection for upkeep. Raises what refuses it."""
+    tenant = find(slug)
     if tenant.status in WITHOUT_DATABASE:
         raise TenantError(f"it is {tenant.status}: {WAYS_OUT[tenant.status]}")
     if tenant.status == Status.MOVING:
         raise TenantError("it is moving to another server: run this again when it has moved")
-    with _connected(tenant) as connection:
-        found = identity.read(connection)
-        identity.refuse_others(connection, tenant, found)
-        applied = history.applied_in(connection)
+    with connected(tenant.alias, settings_of(tenant)) as connection:
+        yield tenant, connection
+
+
+def _history_in(connection: BaseDatabaseWrapper, tenant: Tenant) -> frozenset[Key] | None:
+    """Return the migrations that a tenant has, or `None` where there is nothing to do. Raises what refuses it."""
+    found = identity.read(connection)
+    identity.refuse_others(connection, tenant, found)
+    applied = history.applied_in(connection)
     known = found is not None and found.migrations == history.fingerprint()
     return None if known and history.is_complete(applied) else applied
 
@@ -113,28 +122,30 @@ def migrate_database(connection: BaseDatabaseWrapper) -> None:
     call_command("migrate", database=connection.alias, verbosity=0, interactive=False)
 
 
-def _migrate(tenant: Tenant, applied: frozenset[Key], plans: Plans) -> Outcome:
+def _migrate(tenant: Tenant, plans: Plans) -> Outcome:
     began = time.monotonic()
     done: list[str] = []
     try:
-        with _connected(tenant) as connection:
-            if applied not in plans:
-                plans[applied] = plan_for(connection)
-            plan = plans[applied]
-            if plan is None:
-                before = history.applied_in(connection)
-                migrate_database(connection)
-                done += [f"{app}.{name}" for app, name in sorted(history.applied_in(connection) - before)]
-            else:
-                apply(connection, plan, done.append)
-            identity.write(connection, tenant)
+        # Its turn may come long after it was listed: it may have been moved, archived or migrated since.
+        with alone_with(tenant), _connected(tenant.slug) as (found, connection):
+            applied = _history_in(connection, found)
+            if applied is not None:
+                _bring_up_to_date(connection, applied, plans, done)
+                identity.write(connection, found)
     except Exception as error:
         return _failed(tenant, error, time.monotonic() - began, done)
     return Outcome(tenant.slug, done, time.monotonic() - began)
 
 
-def _connected(tenant: Tenant) -> Any:
-    return connections.instead(tenant.alias, settings_of(tenant))  # type: ignore[attr-defined]
+def _bring_up_to_date(connection: BaseDatabaseWrapper, applied: frozenset[Key], plans: Plans, done: list[str]) -> None:
+    if applied not in plans:
+        plans[applied] = plan_for(connection)
+    plan = plans[applied]
+    if plan is None:
+        migrate_database(connection)
+        done += [f"{app}.{name}" for app, name in sorted(history.applied_in(connection) - applied)]
+    else:
+        apply(connection, plan, done.append)
 
 
 def _failed(tenant: Tenant, error: Exception, seconds: float, applied: list[str] | None = None) -> Outcome:

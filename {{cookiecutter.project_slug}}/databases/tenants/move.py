@@ -9,7 +9,7 @@ from django.db import router, transaction
 
 from . import dumps, server_users
 from .alone import alone_with
-from .archive import complete, refuse_server, thaw_or_tell, write_verified
+from .archive import complete, thaw_or_tell, write_verified
 from .copies import TenantCopy, claim_database, discard, discard_half_made, try_to_discard_half_made
 from .engines import database_exists
 from .fingerprints import fingerprint
@@ -31,7 +31,7 @@ def move(slug: str, server: str, *, patience: float = 10) -> Tenant:
     """
     with alone_with(find(slug)):
         tenant = find(slug)
-        refuse_server(server, dumps.vendor_of(settings_of(tenant)))
+        dumps.refuse_server(server, dumps.vendor_of(settings_of(tenant)))
         if tenant.server == server:
             if tenant.status != Status.ACTIVE or not _old(tenant):
                 raise ValueError(f"The tenant {slug!r} is on {server!r} already.")
@@ -49,6 +49,8 @@ def move(slug: str, server: str, *, patience: float = 10) -> Tenant:
         for copy in _old(tenant):
             # An earlier run may have been ended just before.
             shut(tenant.alias, _place(copy))
+            if copy.server != find(slug).server:
+                server_users.shut_out(tenant, _place(copy))
         return find(slug)
 
 
@@ -110,7 +112,7 @@ def _archive_old(copy: TenantCopy, config: dict[str, Any], folder: Path, patienc
     reopen(tenant.alias, config)
     try:
         with frozen(tenant.alias, config, patience):
-            return write_verified(tenant, config, copy.server, folder)
+            return write_verified(tenant, config, copy.server, folder, Kind.OLD_ARCHIVE)
     except BaseException:
         try_to_discard_half_made(tenant)
         raise

@@ -91,10 +91,19 @@ class Tenant(models.Model):
 
     # % endif
     @property
+    def is_closed(self) -> bool:
+        """Whether nobody is to connect to its database, which may not be there."""
+        # % if cookiecutter.__managed_tenants
+        return self.status in (self.Status.ARCHIVING, self.Status.ARCHIVED, self.Status.RESTORING)
+        # % else
+        return False
+        # % endif
+
+    @property
     def place(self) -> tuple[object, ...]:
         """What a connection was made with: where this has changed it takes another one."""
         # % if cookiecutter.__managed_tenants
-        return self.uid, self.server, self.database, self.user, self.password, self.is_read_only
+        return self.uid, self.server, self.database, self.user, self.password, self.is_read_only, self.is_closed
         # % else
         return self.uid, self.server, self.database, self.user, self.password
         # % endif

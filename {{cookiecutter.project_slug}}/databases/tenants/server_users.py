@@ -1,7 +1,7 @@
 """Users of tenants' own on their servers: two in turn for each, so that one is good while the other changes.
 
 On PostgreSQL a role without a login owns the tenant's database and all that is in it, and both users act as that role:
-what one has made, the other may alter. The server's user in the environment is a member of it, and needs CREATEROLE;
+what one has made, the other may alter. The server's user in the environment is a member of all, and needs CREATEROLE;
 on MySQL and MariaDB it needs CREATE USER, and the right to grant what it has. PostgreSQL manual, 22.1 to 22.3.
 """
 
@@ -65,6 +65,13 @@ def retire(tenant: Tenant, config: dict[str, Any], user: str) -> None:
             cursor.execute(f"ALTER ROLE {cursor.db.ops.quote_name(user)} NOLOGIN PASSWORD NULL")
 
 
+def shut_out(tenant: Tenant, config: dict[str, Any]) -> None:
+    """Let nobody log in as a user of the tenant on a server that it has moved away from."""
+    if not config["ENGINE"].endswith("sqlite3"):
+        for user in names_of(tenant)[:2]:
+            retire(tenant, config, user)
+
+
 def drop(tenant: Tenant, config: dict[str, Any]) -> None:
     """Drop the users of a tenant that has no database on this server any more."""
     if config["ENGINE"].endswith("sqlite3"):
@@ -96,6 +103,8 @@ def _install_postgres(config: dict[str, Any], alias: str, user: str, owner: str,
         cursor.execute(f"GRANT {quote(owner)} TO CURRENT_USER")
         if not _role_exists(cursor, user):
             cursor.execute(f"CREATE ROLE {quote(user)} NOLOGIN IN ROLE {quote(owner)}")
+        # Who is no member can neither see nor end its sessions, as a freeze must. PostgreSQL manual, 9.28.2.
+        cursor.execute(f"GRANT {quote(user)} TO CURRENT_USER")
         database = quote(config["NAME"])
         cursor.execute(f"ALTER DATABASE {database} OWNER TO {quote(owner)}")
         cursor.execute(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand, CommandParser
 
+from databases.tenants.errors import told_by_command
 from databases.tenants.lifecycle import create_tenant
 
 
@@ -18,8 +17,6 @@ class Command(BaseCommand):
         parser.add_argument("--database", default="", help="name of its database there (tenant_<slug> if not given)")
 
     def handle(self, *, slug: str, server: str, database: str, **options: Any) -> None:
-        try:
+        with told_by_command(slug):
             tenant = create_tenant(slug, server=server, database=database)
-        except (ValueError, LookupError, OSError, DatabaseError, ImproperlyConfigured) as error:
-            raise CommandError(f"{slug}: {error}") from error
         self.stdout.write(f"{tenant.slug}: {tenant.status}, in the database {tenant.database} on {tenant.server}")
