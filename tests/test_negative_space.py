@@ -29,7 +29,7 @@ ENGINE_WORDS = {"__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|m
 OF_DJANGO = '"TEST": {"MIRROR": "default"}'
 #: Where engines besides the project's own are spoken of: other databases, and those of tests, may be on any engine.
 ANY_ENGINE = re.compile(
-    r"databases/((connections|outage|read_only)\.py|(mirror|tenants|testing)/.*)|tests/.*|config/settings_test\.py"
+    r"databases/((connections|outage|read_only)\.py|(mirror|replica|tenants|testing)/.*)|tests/.*|config/settings_test\.py"
 )
 
 #: What shows that a dependency is used.

@@ -144,8 +144,7 @@ MIRROR_SEED_COLUMNS: dict[str, str] = {"accounts.member.name": "fake"}
 # A replica that is further behind is not read from; one that is not, or does not answer, is tried again after a while.
 REPLICA_MAX_LAG_SECONDS = 10
 REPLICA_RETRY_SECONDS = 10
-# How long after a write its visitor reads from the primary where replicas cannot tell whether they have it: not on
-# PostgreSQL, which can.
+# How long after a write its visitor reads from the primary where a replica cannot tell whether it has that write yet.
 REPLICA_PIN_SECONDS = 5
 # % endif
 

@@ -57,6 +57,18 @@ class ActionTests(CopiesTestCase):
         self.assertIn("TENANT_ARCHIVES is not set", line)
         self.check_served_from("default")
 
+    def test_failures_of_all_actions_are_messages_without_secrets(self):
+        # A server that is no more: whatever else there is to an action comes after asking it.
+        Tenant.objects.filter(slug="acme").update(server="gone", password="fernet:hunter2")
+        actions = set(admin.TenantAdmin.actions) - {"suspend", "resume"}
+        with override_settings(TENANT_ARCHIVES=str(self.folder / "archives")):
+            for action in actions:
+                with self.subTest(action):
+                    told = self.act(action, server="default")
+                    self.assertIn(ERROR, [level for level, _ in told])
+                    self.assertIn("acme: ", told[0][1])
+                    self.assertNotIn("hunter2", str(told))
+
     def test_a_tenant_is_moved_to_the_server_that_is_chosen(self):
         self.assertEqual(self.act("move", server="eu"), [(SUCCESS, "acme: done")])
         self.check_served_from("eu")
