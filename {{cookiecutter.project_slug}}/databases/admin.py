@@ -101,11 +101,11 @@ class TenantAdmin(admin.ModelAdmin):
 
     @admin.action(description="Rotate credentials", permissions=["change"])
     def rotate_credentials(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        slugs = [tenant.slug for tenant in tenants]
         lines: list[str] = []
-        failed = rotate_all([tenant.slug for tenant in tenants], lines.append)
-        for line in lines:
-            is_error = line.partition(":")[0] in failed
-            self.message_user(request, line, messages.ERROR if is_error else messages.SUCCESS)
+        failed = rotate_all(slugs, lines.append)
+        for slug, line in zip(slugs, lines, strict=True):
+            self.message_user(request, line, messages.ERROR if slug in failed else messages.SUCCESS)
 
     @admin.action(description="Archive into the folder TENANT_ARCHIVES", permissions=["change"])
     def archive(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
