@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.exceptions import SynchronousOnlyOperation, ValidationError
 from django.db import connection, router, transaction
-from django.test import TestCase, TransactionTestCase, override_settings
+from django.test import TestCase, TransactionTestCase, override_settings, tag
 
 from databases.replica import use_primary, use_replica
 from notes.models import Note
@@ -21,6 +21,7 @@ def reads_from(**hints: object) -> str:
     return router.db_for_read(Note, **hints)
 
 
+@tag("replica")
 class RoutingTests(TransactionTestCase):
     databases = {"default", "replica"}
 

@@ -8,7 +8,7 @@ from unittest import mock
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
-from django.test import SimpleTestCase, TransactionTestCase, override_settings
+from django.test import SimpleTestCase, TransactionTestCase, override_settings, tag
 
 from databases import connections as urls
 from databases.replica import health
@@ -31,6 +31,7 @@ def replicas(**found: Standing | Exception) -> mock._patch:
     return mock.patch.object(health, "look_at", mock.Mock(side_effect=look_at))
 
 
+@tag("replica")
 class PickTests(TransactionTestCase):
     databases = {"default", "replica"}
 
@@ -170,6 +171,7 @@ class WeightTests(SimpleTestCase):
         self.assertLessEqual(self.entry("")["OPTIONS"]["connect_timeout"], 5)
 
 
+@tag("replica")
 class ShownTests(TransactionTestCase):
     databases = "__all__"
 

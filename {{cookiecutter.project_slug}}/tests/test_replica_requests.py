@@ -6,7 +6,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import connections, router
 from django.http import HttpRequest, HttpResponse
-from django.test import TestCase, TransactionTestCase, override_settings
+from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.urls import path
 
 from databases.replica import use_replica
@@ -38,6 +38,7 @@ def asking(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("reading/", reading), path("writing/", writing), path("asking/", asking)]
 
 
+@tag("replica")
 @override_settings(ROOT_URLCONF=__name__)
 class RequestTests(TransactionTestCase):
     databases = {"default", "replica"}
