@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tenants import migrating, plots, provisioning, requests, serving, starts
+from benchmarks.tenants import migrating, plots, provisioning, requests, serving, starts, targets
 from benchmarks.tenants.arena import Arena
 from benchmarks.tenants.results import Result, load, save, table
 from tests.support.template import ROOT
@@ -31,10 +31,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6, help="how long a web server is asked at a time")
     parser.add_argument("--results", type=Path, help="a file of results, to which those of this run are added")
-    parser.add_argument("--plots", action="store_true", help="draw the results of that file into `docs`, and no more")
+    parser.add_argument("--report", action="store_true", help="print and draw what is in that file; measure nothing")
     chosen = parser.parse_args()
-    if chosen.plots:
-        plots.draw(load(chosen.results), ROOT / "docs")
+    if chosen.report:
+        report(load(chosen.results))
         return
     with tempfile.TemporaryDirectory() as folder:
         arena = Arena(Path(folder))
@@ -47,6 +47,14 @@ def main() -> None:
                 print(f"## {part}\n\n{table(found)}\n", flush=True)
         finally:
             arena.stop()
+
+
+def report(results: dict[str, list[Result]]) -> None:
+    """Print all tables, and draw the plots into `docs`."""
+    print(targets.table(results))
+    for part, found in results.items():
+        print(f"\n## {part}\n\n{table(found)}")
+    plots.draw(results, ROOT / "docs")
 
 
 if __name__ == "__main__":
