@@ -11,6 +11,8 @@ from benchmarks.tenants.results import Result, say
 from benchmarks.tenants.worker import Worker
 
 SEED = 20261127
+#: While the others have their turn, connections must not grow old.
+AGE = {"AGE": "600"}
 #: By name: the project, and variables of its process.
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "this template, budget of 256": (OURS, {"BUDGET": "256"}),
@@ -31,7 +33,7 @@ def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
     with contextlib.ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for way, (name, env) in WAYS.items():
-            workers[way] = stack.enter_context(arena.fleet(name, tenants).worker(**env))
+            workers[way] = stack.enter_context(arena.fleet(name, tenants).worker(**AGE, **env))
             workers[way].told("requests", list(range(tenants)))
         for turn in range(rounds):
             numbers = [chance.randrange(tenants) for _ in range(1000)]
@@ -73,4 +75,4 @@ def _processes(arena: Arena, have: int, size: int) -> Iterator[tuple[str, Abstra
         if size > have and name != STATIC:
             with site.worker() as worker:
                 worker.told("register", have, size)
-        yield name, site.worker(TENANTS=str(size))
+        yield name, site.worker(**AGE, TENANTS=str(size))

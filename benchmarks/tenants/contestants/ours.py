@@ -18,6 +18,8 @@ INSTALLED_APPS = ["databases", *CENTRAL, "shop"]
 MIDDLEWARE = ["databases.tenants.middleware.TenantMiddleware"]
 ROOT_URLCONF = "shop.urls"
 TENANT_CONNECTIONS = int(os.environ.get("BUDGET", TENANT_CONNECTIONS))
+for config in (DATABASES["default"], *TENANT_SERVERS.values()):
+    config["CONN_MAX_AGE"] = int(os.environ.get("AGE", config["CONN_MAX_AGE"]))
 """
 CONTESTANT = """
 import os

@@ -55,6 +55,7 @@ def register(first, end):
             db_name=name(n),
             db_user="postgres",
             db_password=cipher.encrypt(b"secret").decode(),
+            conn_max_age=600,
         )
         for n in range(first, end)
     )
