@@ -1,7 +1,7 @@
 """Draws results as small SVG files, which need nothing but a browser."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -35,8 +35,8 @@ class Bar(NamedTuple):
 
 def draw(results: dict[str, list[Result]], folder: Path) -> None:
     """Draw what has been measured into a folder."""
-    judged = [Bar(f"{each.work}: {each.way}", each.ratio, OURS, each.at_least) for each in targets.outcomes(results)]
-    title = "How many times as fast as the best of the others (log scale; red: the target)"
+    judged = [Bar(each.name, each.ratio, OURS, each.at_least) for each in targets.outcomes(results)]
+    title = "How many times as fast as the best of the others (log scale from a half; red: the target)"
     (folder / "tenants-ratios.svg").write_text(bars(title, [("", judged)], logarithmic=True))
     if served := results.get("serving"):
         works = dict.fromkeys(each.work for each in served)
@@ -57,11 +57,14 @@ def draw(results: dict[str, list[Result]], folder: Path) -> None:
 
 
 def bars(title: str, groups: Sequence[tuple[str, list[Bar]]], *, logarithmic: bool = False) -> str:
-    """Return a plot of horizontal bars in groups; those of a logarithmic plot begin at 1."""
+    """Return a plot of horizontal bars in groups; those of a logarithmic plot begin at a half."""
     left, right, step = 380, 70, 22
-    scale: Callable[[float], float] = math.log if logarithmic else float
-    longest = max(scale(max(bar.value, bar.mark or 0)) for _, some in groups for bar in some)
     parts, y = [], 44
+
+    def scale(value: float) -> float:
+        return math.log(value / 0.5) if logarithmic else value
+
+    longest = scale(max(max(bar.value, bar.mark) for _, some in groups for bar in some))
 
     def across(value: float) -> float:
         return max(0.0, scale(value)) / longest * (WIDTH - left - right)
@@ -72,7 +75,7 @@ def bars(title: str, groups: Sequence[tuple[str, list[Bar]]], *, logarithmic: bo
             y += step
         for bar in some:
             length = across(bar.value)
-            parts.append(f'<text x="{left - 8}" y="{y + 11}" text-anchor="end">{escape(bar.name)}</text>')
+            parts.append(f'<text x="{left - 8}" y="{y + 11}" text-anchor="end">{_plain(bar.name)}</text>')
             parts.append(f'<rect x="{left}" y="{y}" width="{length:.0f}" height="14" fill="{bar.colour}"/>')
             if bar.mark:
                 x = left + across(bar.mark)
@@ -110,3 +113,7 @@ def lines(title: str, series: dict[str, list[tuple[int, float]]]) -> str:
         parts.append(f'<path d="M{left + width + 20} {here}h24" stroke="{LINES[name]}" stroke-width="2.5"/>')
         parts.append(f'<text x="{left + width + 50}" y="{here + 4}">{escape(name)}: {number(some[-1][1])} ms</text>')
     return HEAD.format(width=WIDTH, height=top + height + 55, title=escape(title)) + "\n".join(parts) + "\n</svg>\n"
+
+
+def _plain(name: str) -> str:
+    return escape(name.replace("`", ""))
