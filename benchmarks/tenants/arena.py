@@ -53,13 +53,14 @@ class Site:
 
 
 class Arena:
-    """One server, started in a folder, and the projects of the comparison."""
+    """One server, started in a folder with these settings, and the projects of the comparison."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         wanted = sorted([f"django~={DJANGO}.0", *PACKAGES, schemas.PACKAGE, router.PACKAGE])
         self.tools = environments.make(f"tenants-{DJANGO}", environments.python_for(DJANGO), wanted)
-        self.server = Postgres(folder / "postgres", SETTINGS)
+        self.server = Postgres(folder / "postgres", settings)
         self.server.start()
         self._fleets: dict[str, int] = {}
 
