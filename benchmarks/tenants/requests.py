@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from benchmarks.tenants import usage
 from benchmarks.tenants.arena import OURS, ROUTER, SCHEMAS, STATIC, Arena
-from benchmarks.tenants.results import Result, say
+from benchmarks.tenants.results import Result, number, say
 from benchmarks.tenants.worker import Worker
 
 SEED = 20261127
@@ -22,6 +23,8 @@ WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "django-tenants-router": (ROUTER, {}),
     "static aliases": (STATIC, {}),
 }
+#: Other work on the machine makes requests wait, and hardly changes this.
+PROCESSOR = "processor time of a request, server's included, ms"
 #: Of these all are asked for, however many are registered.
 ASKED = 10
 
@@ -30,6 +33,8 @@ def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
     """Measure requests to so many tenants, who take turns at random. Each way has a process, which stays."""
     chance = random.Random(SEED)  # noqa: S311
     samples: dict[str, list[float]] = {way: [] for way in WAYS}
+    busy: dict[str, list[float]] = {way: [] for way in WAYS}
+    data = arena.folder / "postgres"
     with contextlib.ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for way, (name, env) in WAYS.items():
@@ -38,11 +43,15 @@ def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
         for turn in range(rounds):
             numbers = [chance.randrange(tenants) for _ in range(1000)]
             for way, worker in workers.items():
+                before = usage.processor(data) + worker.told("processor")
                 taken = worker.told("requests", numbers)
+                used = usage.processor(data) + worker.told("processor") - before
                 samples[way].append(len(taken) / sum(taken))
+                busy[way].append(used / len(taken) * 1000)
                 say(f"round {turn + 1}: {way}: {samples[way][-1]:.0f} requests/s")
     work = f"{tenants} tenants"
-    return [Result(work, way, "requests/s", some, WAYS[way][0] == OURS) for way, some in samples.items()]
+    extra = {way: {PROCESSOR: number(statistics.median(some))} for way, some in busy.items()}
+    return [Result(work, way, "requests/s", some, WAYS[way][0] == OURS, extra[way]) for way, some in samples.items()]
 
 
 def registered(arena: Arena, sizes: list[int], rounds: int) -> list[Result]:

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-from benchmarks.tenants import clients, pooler
+from benchmarks.tenants import clients, pooler, usage
 from benchmarks.tenants.arena import OURS, SCHEMAS, STATIC, Arena, Site
 from benchmarks.tenants.requests import SEED
 from benchmarks.tenants.results import Result, say
@@ -54,7 +53,7 @@ def over_a_server(arena: Arena, tenants: int, rounds: int, seconds: float) -> li
                     clients.ask(port, draw, count=tenants * 10)
                     with clients.sessions(arena.server.url("postgres")) as counts:
                         rate = clients.rate(port, draw, seconds)
-                    weight = _weight(arena.folder / "postgres")
+                    weight = usage.memory(arena.folder / "postgres")
                 samples.setdefault((work, way), []).append(rate)
                 most = max(*counts, int(extras.get((work, way), {}).get(CONNECTIONS, 0)))
                 extras[work, way] = {CONNECTIONS: str(most), "memory of the server, MB": f"{weight:.0f}"}
@@ -98,15 +97,3 @@ def _serving(site: Site, threads: int, env: dict[str, str]) -> Iterator[int]:
                     os.killpg(process.pid, signal.SIGKILL)
     # Its sessions end a moment later, and must not count among the next one's.
     time.sleep(1)
-
-
-def _weight(data: Path) -> float:
-    """Return how much memory the processes of the database server have, in MB; what they share is counted once."""
-    leader = int((data / "postmaster.pid").read_text().split()[0])
-    children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
-    total = 0
-    for process in [str(leader), *children]:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-                total += int(line.split()[1]) if line.startswith("Pss:") else 0
-    return total / 1024
