@@ -89,7 +89,7 @@ def bars(title: str, groups: Sequence[tuple[str, list[Bar]]], *, logarithmic: bo
 
 def lines(title: str, series: dict[str, list[tuple[int, float]]]) -> str:
     """Return a plot of lines, both of whose scales are logarithmic."""
-    left, top, width, height = 50, 45, 560, 300
+    left, top, width, height = 50, 45, 530, 300
     sizes = sorted({size for some in series.values() for size, _ in some})
     values = [value for some in series.values() for _, value in some]
     bottom, upper = math.floor(math.log2(min(values))), math.ceil(math.log2(max(values)))
