@@ -43,9 +43,10 @@ class AnyPostgres(DatabaseServer):
 
 
 class Postgres(AnyPostgres):
-    """The server from PyPI."""
+    """The server from PyPI, with what a new one's settings are to end with."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
+        self._settings = settings
         # None: this process may end before the others, so it must not stop the server.
         self._server = get_server(folder, cleanup_mode=None, start=False)
 
@@ -57,7 +58,7 @@ class Postgres(AnyPostgres):
             if is_new:
                 self._server.ensure_pgdata_inited()
                 with (data / "postgresql.conf").open("a") as file:
-                    file.write(SETTINGS)
+                    file.write(self._settings)
             self._server.start()
             if is_new:
                 self.execute(MAKE_TESTER)

@@ -1,0 +1,1 @@
+"""The role of tenants beside what a team could install instead: the same work, in the same run, on one server."""

@@ -1,0 +1,87 @@
+"""Requests per second in one process, and what a request costs and a process weighs with ever more tenants."""
+
+import contextlib
+import random
+import statistics
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from benchmarks.tenants import usage
+from benchmarks.tenants.arena import OURS, ROUTER, SCHEMAS, STATIC, Arena
+from benchmarks.tenants.results import Result, number, say
+from benchmarks.tenants.worker import Worker
+
+SEED = 20261127
+#: While the others have their turn, connections must not grow old.
+AGE = {"AGE": "600"}
+#: By name: the project, and variables of its process.
+WAYS: dict[str, tuple[str, dict[str, str]]] = {
+    "this template, budget of 256": (OURS, {"BUDGET": "256"}),
+    "this template, budget of 64": (OURS, {}),
+    "django-tenants": (SCHEMAS, {}),
+    "django-tenants, limited SET": (SCHEMAS, {"LIMITED": "1"}),
+    "django-tenants-router": (ROUTER, {}),
+    "static aliases": (STATIC, {}),
+}
+#: Other work on the machine makes requests wait, and hardly changes this.
+PROCESSOR = "processor time of a request, server's included, ms"
+#: Of these all are asked for, however many are registered.
+ASKED = 10
+
+
+def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
+    """Measure requests to so many tenants, who take turns at random. Each way has a process, which stays."""
+    chance = random.Random(SEED)  # noqa: S311
+    samples: dict[str, list[float]] = {way: [] for way in WAYS}
+    busy: dict[str, list[float]] = {way: [] for way in WAYS}
+    data = arena.folder / "postgres"
+    with contextlib.ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        for way, (name, env) in WAYS.items():
+            workers[way] = stack.enter_context(arena.fleet(name, tenants).worker(**AGE, **env))
+            workers[way].told("requests", list(range(tenants)))
+        for turn in range(rounds):
+            numbers = [chance.randrange(tenants) for _ in range(1000)]
+            for way, worker in workers.items():
+                before = usage.processor(data) + worker.told("processor")
+                taken = worker.told("requests", numbers)
+                used = usage.processor(data) + worker.told("processor") - before
+                samples[way].append(len(taken) / sum(taken))
+                busy[way].append(used / len(taken) * 1000)
+                say(f"round {turn + 1}: {way}: {samples[way][-1]:.0f} requests/s")
+    work = f"{tenants} tenants"
+    extra = {way: {PROCESSOR: number(statistics.median(some))} for way, some in busy.items()}
+    return [Result(work, way, "requests/s", some, WAYS[way][0] == OURS, extra[way]) for way, some in samples.items()]
+
+
+def registered(arena: Arena, sizes: list[int], rounds: int) -> list[Result]:
+    """Measure requests to a few tenants while ever more are registered, which nobody asks for."""
+    found: list[Result] = []
+    have = ASKED
+    for size in sizes:
+        samples: dict[str, list[float]] = {}
+        weights: dict[str, float] = {}
+        with contextlib.ExitStack() as stack:
+            workers = {way: stack.enter_context(worker) for way, worker in _processes(arena, have, size)}
+            for turn in range(rounds + 1):
+                for way, worker in workers.items():
+                    # The first round connects.
+                    taken = worker.told("requests", [n % ASKED for n in range(100)])
+                    if turn:
+                        samples.setdefault(way, []).append(statistics.median(taken) * 1000)
+            weights = {way: worker.told("memory") for way, worker in workers.items()}
+        have = max(have, size)
+        for way, some in samples.items():
+            say(f"{size} tenants: {way}: {statistics.median(some):.2f} ms, {weights[way]:.0f} MB")
+            extra = {"memory of the process, MB": f"{weights[way]:.0f}"}
+            found.append(Result(f"{size:,} tenants", way, "ms", some, way == OURS, extra))
+    return found
+
+
+def _processes(arena: Arena, have: int, size: int) -> Iterator[tuple[str, AbstractContextManager[Worker]]]:
+    for name in (OURS, SCHEMAS, ROUTER, STATIC):
+        site = arena.fleet(name, ASKED, prefix=f"many_{name.replace(' ', '_').replace('-', '_')}")
+        if size > have and name != STATIC:
+            with site.worker() as worker:
+                worker.told("register", have, size)
+        yield name, site.worker(**AGE, TENANTS=str(size))

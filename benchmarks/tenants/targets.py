@@ -1,0 +1,69 @@
+"""What the role of tenants is to reach beside the others, and whether it did."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from benchmarks.tenants.results import Result, number
+
+
+class Target(NamedTuple):
+    """How many times as fast one of our ways is to be as the best of these others, in a work that begins so."""
+
+    name: str
+    part: str
+    work: str
+    way: str
+    others: tuple[str, ...]
+    at_least: float
+
+
+TENANTS, LIMITED = "django-tenants", "django-tenants, limited SET"
+LOOPS = ("django-tenants-router", "django-tenants-router, 4 threads", "`migrate` in a loop")
+MIGRATING = (TENANTS, "django-tenants, 2 processes", *LOOPS)
+MAKING = ("plain Django: `migrate`", TENANTS, "django-tenants, its clone", "django-tenants-router")
+OURS, ROOMY, DEFAULT = "this template", "this template, budget of 256", "this template, budget of 64"
+STATIC = ("static aliases",)
+TARGETS = [
+    Target("requests, 200 connections; django-tenants", "requests", "", ROOMY, (TENANTS,), 1.6),
+    Target("the same; static aliases", "requests", "", ROOMY, STATIC, 1.45),
+    Target("requests, 64 connections; django-tenants", "requests", "", DEFAULT, (TENANTS,), 1.6),
+    Target("the same; static aliases", "requests", "", DEFAULT, STATIC, 1.45),
+    Target("gunicorn, 2 x 1, Zipf", "serving", "2 processes x 1, Zipf", DEFAULT, (TENANTS, LIMITED), 1),
+    Target("gunicorn, 2 x 4, Zipf", "serving", "2 processes x 4, Zipf", DEFAULT, (TENANTS, LIMITED), 1),
+    Target("one more tenant, a copy", "provisioning", "", "this template, a copy", MAKING, 7),
+    Target("one more tenant, a spare", "provisioning", "", "this template, a spare", MAKING, 30),
+    Target("one new migration for all", "migrating", "200 tenants, one new", OURS, MIGRATING, 3),
+    Target("nothing to do for all", "migrating", "200 tenants, nothing", OURS, MIGRATING, 5),
+    Target("test run, 10 tenants, PostgreSQL", "starts", "10 tenants, PostgreSQL, beyond", OURS, STATIC, 4),
+    Target("the same, fsync off", "starts", "10 tenants, PostgreSQL, fsync off", OURS, STATIC, 4),
+    Target("test run, 10 tenants, SQLite", "starts", "10 tenants, SQLite", OURS, STATIC, 7),
+]
+
+
+class Outcome(NamedTuple):
+    """What came of a target: its name, the best other way, and how many times as fast ours is."""
+
+    name: str
+    best: str
+    at_least: float
+    ratio: float
+
+
+def outcomes(results: dict[str, list[Result]]) -> Iterable[Outcome]:
+    """Yield what came of each target whose work has been measured."""
+    for target in TARGETS:
+        there = [each for each in results.get(target.part, []) if each.work.startswith(target.work)]
+        ours = next((each for each in there if each.way == target.way), None)
+        others = [each for each in there if each.way in target.others]
+        if ours and others:
+            best = min(others, key=ours.times_as_fast_as)
+            yield Outcome(target.name, best.way, target.at_least, ours.times_as_fast_as(best))
+
+
+def table(results: dict[str, list[Result]]) -> str:
+    """Return what came of the targets."""
+    lines = ["| work | the best of the others | ours is times as fast | target |", "|---|---|---|---|"]
+    for each in outcomes(results):
+        cells = [each.name, each.best, number(each.ratio), f"at least {each.at_least:g}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
