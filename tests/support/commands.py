@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,9 +16,15 @@ FOREIGN = (
 )
 
 
+#: Where the pytest of projects has its folders. It shuts the one that they are in for all users but its own, and
+#: servers that run as another user are in ours.
+FOLDER_OF_PYTEST = tempfile.TemporaryDirectory()
+
+
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without what belongs to the test run or would configure a project."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
+    return {**kept, "PYTEST_DEBUG_TEMPROOT": FOLDER_OF_PYTEST.name}
 
 
 def run(
