@@ -8,7 +8,7 @@ from unittest import mock
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
-from django.test import SimpleTestCase, TransactionTestCase, override_settings, tag
+from django.test import SimpleTestCase, TransactionTestCase, tag
 
 from databases import connections as urls
 from databases.replica import health
@@ -218,7 +218,6 @@ class ShownTests(TransactionTestCase):
         ):
             call_command("databases", stdout=out)
 
-    @override_settings(DEBUG=True)
     def test_what_stands_for_the_primary_is_not_asked(self):
         # As in development: there is no second server, and so no lag.
         self.assertEqual(health.look_at("replica"), Standing(None, 0, 0.0))

@@ -1,5 +1,6 @@
 """Positions in the primary's log, and the mark of a write that a replica must have come to."""
 
+import gc
 import time
 from unittest import mock
 
@@ -63,3 +64,10 @@ class WorkTests(TransactionTestCase):
         work.note_write(writer)
         with mock.patch("databases.replica.pinning.mark", side_effect=[Mark(1, 0.0), Mark(2, 0.0)]):
             self.assertEqual([work.mark(), work.mark()], [Mark(1, 0.0), Mark(2, 0.0)])
+
+    def test_a_write_of_a_thread_that_has_ended_counts_outside_of_its_block(self):
+        outer, inner = Work(), Work()
+        inner.note_write(mock.Mock())
+        gc.collect()
+        outer.note_writes_of(inner)
+        self.assertTrue(outer.has_written)

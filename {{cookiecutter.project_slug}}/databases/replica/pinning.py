@@ -39,8 +39,10 @@ class Work:
 
     def note_writes_of(self, inner: Work) -> None:
         """Note what a block inside this work has written."""
-        for connection in set(inner._writers):
-            self.note_write(connection)
+        # Not by its connections: those of a thread that has ended are gone.
+        if inner.has_written:
+            self.has_written, self._mark = True, None
+            self._writers |= inner._writers
 
     def mark(self) -> Mark | None:
         """Return the mark that a replica must have reached to show all that was written; `None` if nothing was."""
