@@ -445,6 +445,29 @@ def test_a_busy_tenant_with_a_user_of_its_own_is_archived(site: Site, tmp_path: 
     check_moved(site, before, "default")
 
 
+#: Makes one round of vacuuming last for minutes, and begin at once.
+SLOW_VACUUM = ("naptime = '1s'", "vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
+
+
+def test_a_tenant_is_archived_while_the_server_vacuums_its_database(site: Site, tmp_path: Path) -> None:
+    server, database = site.servers["default"], site.tenant("acme")["database"]
+    for setting in SLOW_VACUUM:
+        server.execute(f"ALTER SYSTEM SET autovacuum_{setting}")
+    server.execute("SELECT pg_reload_conf()")
+    try:
+        server.execute("CREATE TABLE worn AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n", database)
+        server.execute(f"ALTER TABLE worn OWNER TO {KEEPER}", database)
+        server.execute("UPDATE worn SET n = n + 1", database)
+        workers = "SELECT datname FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+        wait_until(lambda: (database,) in server.execute(workers))
+        site.manage("archive_tenant", "acme", "--to", str(tmp_path))
+    finally:
+        server.execute("ALTER SYSTEM RESET ALL")
+        server.execute("SELECT pg_reload_conf()")
+    assert site.tenant("acme")["status"] == "archived"
+    assert database not in site.databases()["default"]
+
+
 def test_a_target_that_stops_in_the_middle_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
     before = site.content("acme")
     for place, when in (("dumps.copy", "before"), ("dumps.copy", "after")):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.db.backends.utils import CursorWrapper
+
 from .upkeep import server_cursor
 
 NOBODY = "tenant_upkeep"
+#: Those of users, not those of the server itself, such as autovacuum: only a superuser may end these.
+SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AND pid <> pg_backend_pid()"
 
 
 def create_database(config: dict[str, Any]) -> None:
@@ -30,9 +34,11 @@ def drop_database(config: dict[str, Any]) -> None:
             Path(config["NAME"] + suffix).unlink(missing_ok=True)
         return
     with server_cursor(NOBODY, config) as cursor:
-        # Also where somebody is connected: a process that was killed may leave a session behind for a while.
-        force = " WITH (FORCE)" if "postgresql" in config["ENGINE"] else ""
-        cursor.execute(f"DROP DATABASE IF EXISTS {cursor.db.ops.quote_name(config['NAME'])}{force}")
+        if "postgresql" in config["ENGINE"]:
+            # A process that was killed may leave a session behind for a while. Not with FORCE, which would end
+            # autovacuum too and so fail while it is at work; a plain DROP asks it to go, and waits for all to end.
+            end_sessions(cursor, config["NAME"])
+        cursor.execute(f"DROP DATABASE IF EXISTS {cursor.db.ops.quote_name(config['NAME'])}")
 
 
 def database_exists(config: dict[str, Any]) -> bool:
@@ -45,3 +51,8 @@ def database_exists(config: dict[str, Any]) -> bool:
         else:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [config["NAME"]])
         return cursor.fetchone() is not None
+
+
+def end_sessions(cursor: CursorWrapper, name: str) -> None:
+    """End the sessions of users on a database of PostgreSQL; they go on for a moment."""
+    cursor.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}", [name])

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
+from .engines import SESSIONS, end_sessions
 from .states import TenantError
 from .upkeep import connected, server_cursor
 
@@ -23,8 +24,6 @@ from .upkeep import connected, server_cursor
 TRIGGER = "tenant_is_frozen"
 #: What lets a user of MySQL or MariaDB see and end the sessions of others.
 ENDING = {"PROCESS", "CONNECTION ADMIN"}
-#: Those of users, not those of the server itself.
-SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AND pid <> pg_backend_pid()"
 #: Those that began before a moment, and so have missed what was set then; whether they have been idle for a while.
 EARLIER = f"""
 SELECT pid, state = 'idle' AND state_change < clock_timestamp() - interval '1 second' {SESSIONS}
@@ -63,7 +62,7 @@ def thaw(alias: str, config: dict[str, Any]) -> None:
             cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
             # Those that began in the freeze would only read for as long as they last.
-            cursor.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}", [config["NAME"]])
+            end_sessions(cursor, config["NAME"])
 
 
 def shut(alias: str, config: dict[str, Any]) -> None:
@@ -72,7 +71,7 @@ def shut(alias: str, config: dict[str, Any]) -> None:
         with server_cursor(alias, config) as cursor:
             name = cursor.db.ops.quote_name(config["NAME"])
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            cursor.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}", [config["NAME"]])
+            end_sessions(cursor, config["NAME"])
 
 
 def reopen(alias: str, config: dict[str, Any]) -> None:
