@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -497,6 +498,34 @@ def test_a_disk_that_is_full_loses_nothing(site: Site, tmp_path: Path) -> None:
     assert "CommandError: acme: pg_dump failed on tenant_acme" in output
     check_moved(site, before, "default")
     assert (len(site.databases()["default"]), list((tmp_path / "archives").iterdir())) == (3, [])
+
+
+#: More than a segment of the server's log, which it cannot do without.
+LARGEST_FILE = 17 * 2**20
+
+
+def test_a_target_whose_disk_is_full_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
+    statement = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 40) FROM generate_series(1, 20000) n"
+    site.servers["default"].execute(statement, site.tenant("acme")["database"])
+    site.servers["default"].execute(f"ALTER TABLE large OWNER TO {KEEPER}", site.tenant("acme")["database"])
+    before = site.content("acme")
+    site.servers["eu"].stop()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The server inherits this, and meets it as it meets the end of a disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, unlimited[1]))
+    try:
+        site.servers["eu"].start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    output = site.manage(*MOVE, code=1)
+    assert "CommandError: acme: pg_restore failed" in output
+    assert "could not extend file" in output
+    check_moved(site, before, "default")
+    assert (len(site.databases()["default"]), site.databases()["eu"]) == (3, [])
+    site.servers["eu"].stop()
+    site.servers["eu"].start()
+    site.manage(*MOVE)
+    check_moved(site, before, "eu")
 
 
 def test_credentials_are_rotated_under_load_and_nobody_is_refused(site: Site, tmp_path: Path) -> None:

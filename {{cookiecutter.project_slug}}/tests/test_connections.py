@@ -3,7 +3,8 @@
 import traceback
 
 from django.core.exceptions import ImproperlyConfigured
-from django.test import SimpleTestCase
+from django.db import connection
+from django.test import SimpleTestCase, TestCase
 
 from databases.connections import beside, from_url
 
@@ -62,3 +63,12 @@ class BesideTests(SimpleTestCase):
     def test_another_file_in_the_same_folder(self):
         entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/one.sqlite3"}
         self.assertEqual(beside(entry, "two")["NAME"], "/srv/two.sqlite3")
+
+
+class SessionTests(TestCase):
+    def test_a_session_begins_in_the_time_zone_that_django_wants(self):
+        if connection.vendor != "postgresql":
+            return
+        session = connection.get_new_connection(connection.get_connection_params())
+        self.addCleanup(session.close)
+        self.assertEqual(session.info.parameter_status("TimeZone"), connection.timezone_name)

@@ -175,3 +175,6 @@ class EmptiestServerTests(ScratchServerTestCase):
             self.assertEqual(create_tenant(made[1].slug).server, "second")
             self.assertEqual(create_tenant(self.new_slug(), server="second").server, "second")
             self.assertEqual(create_tenant(self.new_slug()).server, "default")
+            # Those that are archived have no database there.
+            Tenant.objects.filter(server="second").update(status=Tenant.Status.ARCHIVED)
+            self.assertEqual(create_tenant(self.new_slug()).server, "second")

@@ -87,6 +87,42 @@ class LookupTests(TransactionTestCase):
         with self.assertNumQueries(1):
             self.assertEqual(lookup.by_slug("acme"), lookup.by_host("shop"))
 
+    def test_those_met_last_are_asked_for_together(self):
+        Tenant.objects.bulk_create(Tenant(slug=f"t-{n}", host=f"t-{n}", database=f"t_{n}") for n in range(4))
+        slugs = ["acme", *(f"t-{n}" for n in range(4))]
+        with mock.patch.object(lookup, "TOGETHER", 3):
+            with self.assertNumQueries(5):
+                for slug in slugs:
+                    lookup.by_slug(slug)
+            lookup.by_slug("acme")
+            self.clock.now += 1
+            Tenant.objects.update(status=Tenant.Status.SUSPENDED)
+            Tenant.objects.filter(slug="t-2").delete()
+            with self.assertNumQueries(1):
+                self.assertEqual(lookup.by_slug("t-3").status, Tenant.Status.SUSPENDED)
+                self.assertEqual(lookup.by_slug("acme").status, Tenant.Status.SUSPENDED)
+            # One met longer ago is asked for when somebody wants it.
+            with self.assertNumQueries(1):
+                self.assertEqual(lookup.by_slug("t-0").status, Tenant.Status.SUSPENDED)
+            self.assertRaises(UnknownTenantError, lookup.by_slug, "t-2")
+
+    def test_one_that_is_forgotten_while_others_are_asked_for_is_asked_for_again(self):
+        Tenant.objects.create(slug="other", host="other", database="other", status=Tenant.Status.ACTIVE)
+        lookup.by_slug("acme")
+        lookup.by_slug("other")
+        self.clock.now += 1
+
+        def change(execute: Any, *args: Any) -> Any:
+            # As another thread does that changes a tenant after this thread has read it.
+            result = execute(*args)
+            lookup.forget("acme")
+            return result
+
+        with connections["default"].execute_wrapper(change):
+            lookup.by_slug("other")
+        with self.assertNumQueries(1):
+            lookup.by_slug("acme")
+
     def test_what_another_process_does_takes_effect_within_that_time(self):
         self.assert_served(200)
         Tenant.objects.update(status=Tenant.Status.SUSPENDED)

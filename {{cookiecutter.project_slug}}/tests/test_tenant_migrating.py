@@ -219,6 +219,23 @@ class MigrateTenantsTests(ScratchServerTestCase):
         self.assertNotIn(DataPoint._meta.db_table, self.tables(self.tenant.slug))
         self.assertEqual(migrating.migrate_tenant(self.tenant.slug).error, "")
 
+    def test_one_that_has_changed_while_it_was_waited_for_is_not_migrated_where_it_was(self):
+        alone_with = migrating.alone_with
+
+        def moved(tenant: Tenant) -> Any:
+            Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.MOVING)
+            return alone_with(tenant)
+
+        with mock.patch.object(migrating, "alone_with", moved):
+            outcome = migrating.migrate_tenant(self.tenant.slug)
+        self.assertIn("run this again", outcome.error)
+        self.assertNotIn(DataPoint._meta.db_table, self.tables(self.tenant.slug))
+
+    def test_one_with_nothing_to_do_is_not_waited_for(self):
+        self.migrate()
+        with mock.patch.object(migrating, "alone_with", side_effect=AssertionError("waits")):
+            self.assertEqual(migrating.migrate_tenant(self.tenant.slug).error, "")
+
     def test_an_unknown_tenant_stops_it_before_it_begins(self):
         self.assertEqual(self.migrate(self.first, "nobody"), [])
         self.assertIn("There is no tenant 'nobody'", self.failure)

@@ -56,7 +56,8 @@ class Budget:
         a transaction. Where that is not enough the budget is exceeded, rather than the request kept waiting.
         """
         with self._lock:
-            same = [each for each in self._idle if each.alias == tenant.alias]
+            alias = tenant.alias
+            same = [each for each in self._idle if each.alias == alias]
             fitting = [each for each in same if each.tenant.place == tenant.place]  # type: ignore[attr-defined]
             taken = fitting[-1] if fitting else make(tenant)
             closing = self._drop_idle([each for each in same if each not in fitting])
@@ -113,7 +114,8 @@ class Budget:
         return closing + self._drop_idle(self._idle[: max(0, surplus)])
 
     def _drop_idle(self, connections: list[BaseDatabaseWrapper]) -> list[BaseDatabaseWrapper]:
-        self._idle = [each for each in self._idle if each not in connections]
+        if connections:
+            self._idle = [each for each in self._idle if each not in connections]
         return connections
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,26 @@ NOBODY = "tenant_upkeep"
 SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AND pid <> pg_backend_pid()"
 
 
+@contextmanager
+def session(config: dict[str, Any]) -> Iterator[CursorWrapper | None]:
+    """Within the block, a cursor on the server of these settings, for whoever asks it several things; none on SQLite."""
+    if config["ENGINE"].endswith("sqlite3"):
+        yield None
+        return
+    with server_cursor(NOBODY, config) as cursor:
+        yield cursor
+
+
 def create_database(config: dict[str, Any]) -> None:
-    """Create the database."""
+    """Create the database where it is missing."""
     if config["ENGINE"].endswith("sqlite3"):
         Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
         Path(config["NAME"]).touch()
         return
-    if database_exists(config):
-        return
-    with server_cursor(NOBODY, config) as cursor:
-        suffix = " CHARACTER SET utf8mb4" if "mysql" in config["ENGINE"] else ""
-        cursor.execute(f"CREATE DATABASE {cursor.db.ops.quote_name(config['NAME'])}{suffix}")
+    with session(config) as cursor:
+        if cursor and not database_exists(config, cursor):
+            suffix = " CHARACTER SET utf8mb4" if "mysql" in config["ENGINE"] else ""
+            cursor.execute(f"CREATE DATABASE {cursor.db.ops.quote_name(config['NAME'])}{suffix}")
 
 
 def drop_database(config: dict[str, Any]) -> None:
@@ -41,16 +52,18 @@ def drop_database(config: dict[str, Any]) -> None:
         cursor.execute(f"DROP DATABASE IF EXISTS {cursor.db.ops.quote_name(config['NAME'])}")
 
 
-def database_exists(config: dict[str, Any]) -> bool:
-    """Look for the database."""
+def database_exists(config: dict[str, Any], cursor: CursorWrapper | None = None) -> bool:
+    """Look for the database. Argument `cursor`: one on its server, where the caller has one."""
     if config["ENGINE"].endswith("sqlite3"):
         return Path(config["NAME"]).exists()
-    with server_cursor(NOBODY, config) as cursor:
-        if "mysql" in config["ENGINE"]:
-            cursor.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [config["NAME"]])
-        else:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [config["NAME"]])
-        return cursor.fetchone() is not None
+    if cursor is None:
+        with server_cursor(NOBODY, config) as cursor:
+            return database_exists(config, cursor)
+    if "mysql" in config["ENGINE"]:
+        cursor.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [config["NAME"]])
+    else:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [config["NAME"]])
+    return cursor.fetchone() is not None
 
 
 def end_sessions(cursor: CursorWrapper, name: str) -> None:

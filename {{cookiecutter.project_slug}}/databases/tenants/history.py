@@ -7,6 +7,7 @@ import hashlib
 import inspect
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -35,7 +36,12 @@ def fingerprint() -> str:
 
 def applied_in(connection: BaseDatabaseWrapper) -> frozenset[Key]:
     """Return the migrations that a database has recorded. Raises Django's database errors."""
-    return frozenset(MigrationRecorder(connection).applied_migrations())
+    recorder = MigrationRecorder(connection)
+    try:
+        # Not through Django's own method: it looks for the table among all others first, which takes far longer.
+        return frozenset(recorder.migration_qs.values_list("app", "name"))
+    except DatabaseError:
+        return frozenset(recorder.applied_migrations())
 
 
 def is_complete(applied: frozenset[Key]) -> bool:

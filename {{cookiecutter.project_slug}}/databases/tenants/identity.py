@@ -50,12 +50,22 @@ def install() -> None:
 
 def read(connection: BaseDatabaseWrapper) -> Identity | None:
     """Return what the database says of itself, or `None` if nothing. Raises Django's database errors."""
-    with connection.cursor() as cursor:
-        if TABLE not in connection.introspection.table_names(cursor):
-            return None
-        cursor.execute(READ)
-        row = cursor.fetchone()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(READ)
+            row = cursor.fetchone()
+    except DatabaseError:
+        # Only now, for this is asked of each new connection, and looking for a table among all takes far longer.
+        if TABLE in connection.introspection.table_names():
+            raise
+        return None
     return row and Identity(*row)
+
+
+def make_table(connection: BaseDatabaseWrapper) -> None:
+    """Make the table where it is missing. Raises Django's database errors."""
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE)
 
 
 def write(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
@@ -63,12 +73,16 @@ def write(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
 
     Raises `WrongDatabaseError` where it says that it is another's, and Django's database errors.
     """
-    refuse_others(connection, tenant, read(connection))
+    found = read(connection)
+    refuse_others(connection, tenant, found)
+    row = Identity(tenant.slug, tenant.uid.hex, history.fingerprint())
+    if found is None:
+        make_table(connection)
     with connection.cursor() as cursor:
-        cursor.execute(MAKE)
-        if read(connection) is None:
-            cursor.execute("INSERT INTO tenant_identity VALUES (%s, %s, '')", [tenant.slug, tenant.uid.hex])
-        cursor.execute("UPDATE tenant_identity SET migrations = %s", [history.fingerprint()])
+        if found is None:
+            cursor.execute("INSERT INTO tenant_identity VALUES (%s, %s, %s)", row)
+        else:
+            cursor.execute("UPDATE tenant_identity SET migrations = %s", [row.migrations])
 
 
 def refuse_others(connection: BaseDatabaseWrapper, tenant: Tenant, found: Identity | None) -> None:
@@ -85,7 +99,7 @@ def _check(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if tenant is None:
         return
     try:
-        found = _read_at_once(connection)
+        found = read(connection)
         refuse_others(connection, tenant, found)
         if found is None or found.migrations != history.fingerprint():
             _refuse_behind(connection, found)
@@ -93,17 +107,6 @@ def _check(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         # Django would go on with the session, and not ask again.
         connection.close()
         raise
-
-
-def _read_at_once(connection: BaseDatabaseWrapper) -> Identity | None:
-    """Return what `read` returns, mostly with one query: this is done for each new connection."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(READ)
-            row = cursor.fetchone()
-            return row and Identity(*row)
-    except DatabaseError:
-        return read(connection)
 
 
 def _refuse_behind(connection: BaseDatabaseWrapper, found: Identity | None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, router, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from . import lookup
 # % if cookiecutter.__external_tenants
@@ -80,10 +79,14 @@ def rename_tenant(slug: str, host: str) -> Tenant:
 
 
 def _server_for(slug: str) -> str:
-    """Return the server that a tenant is on, or else the one with the fewest; the first of several."""
+    """Return the server that a tenant is on, or else the one with the fewest databases; the first of several."""
     known = Tenant.objects.filter(slug=slug).values_list("server", flat=True).first()
-    numbers = Counter(Tenant.objects.order_by().values_list("server", flat=True))
-    return known or min(settings.TENANT_SERVERS, key=lambda server: numbers[server])
+    tenants = Tenant.objects.order_by()
+    # % if cookiecutter.__managed_tenants
+    tenants = tenants.exclude(status=Tenant.Status.ARCHIVED)
+    # % endif
+    numbers = dict(tenants.values_list("server").annotate(Count("pk")))
+    return known or min(settings.TENANT_SERVERS, key=lambda server: numbers.get(server, 0))
 
 
 def _refuse_taken_host(slug: str, host: str) -> None:

@@ -1,7 +1,8 @@
 """Rows of the registry as this process remembers them, so that queries need not ask for them, nor notice an outage.
 
-A row is asked for again after `TENANT_CACHE_SECONDS`. While the registry's database is down the rows of before are good
-for as long as that lasts; tenants that this process has not met are out of reach.
+A row is asked for again after `TENANT_CACHE_SECONDS`, and with it others whose time has come. While the registry's
+database is down the rows of before are good for as long as that lasts; tenants that this process has not met are out of
+reach.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import contextlib
 import logging
 import threading
 import time
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, InterfaceError, connections
+from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 
 from ..outage import is_outage
@@ -25,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: Between two attempts to ask a database that is down.
 RETRY_SECONDS = 2
+#: Of those met last so many are kept fresh by one query: one each would be sent with nearly every request.
+TOGETHER = 256
 
 
 class TenantUnavailableError(DatabaseError):
@@ -77,7 +82,8 @@ class _Outage:
             )
 
 
-_rows: dict[str, _Row] = {}
+#: The least recently used first.
+_rows: OrderedDict[str, _Row] = OrderedDict()
 _slugs: dict[str, str] = {}
 _outage = _Outage()
 
@@ -85,7 +91,7 @@ _outage = _Outage()
 def by_slug(slug: str) -> Tenant:
     """Return a tenant, whatever its status. Raises `UnknownTenantError`, and `RegistryDownError`."""
     row = _rows.get(slug)
-    return row.tenant if row is not None and row.is_fresh else _ask(row, slug=slug)
+    return _used(row) if row is not None and row.is_fresh else _ask(row, slug=slug)
 
 
 def by_host(host: str) -> Tenant:
@@ -93,7 +99,7 @@ def by_host(host: str) -> Tenant:
     row = _rows.get(_slugs.get(host, ""))
     if row is not None and row.tenant.host != host:
         row = None
-    return row.tenant if row is not None and row.is_fresh else _ask(row, host=host)
+    return _used(row) if row is not None and row.is_fresh else _ask(row, host=host)
 
 
 def forget(slug: str) -> None:
@@ -111,6 +117,13 @@ def _forget(instance: Tenant, **kwargs: Any) -> None:
     forget(instance.slug)
 
 
+def _used(row: _Row) -> Tenant:
+    with contextlib.suppress(KeyError):
+        # Another thread may have forgotten it.
+        _rows.move_to_end(row.tenant.slug)
+    return row.tenant
+
+
 def _ask(row: _Row | None, **which: str) -> Tenant:
     """Return the tenant as the registry has it now, or else as the row of before has it."""
     ((field, value),) = which.items()
@@ -119,13 +132,11 @@ def _ask(row: _Row | None, **which: str) -> Tenant:
     asked = time.monotonic()
     # Whatever routers say: a copy that lags would lead back to where a tenant was before it moved.
     primary = connections[DEFAULT_DB_ALIAS]
+    # What a transaction sees may be older than the rest, or never come to be.
+    is_for_all = not primary.in_atomic_block
+    others = _others() if is_for_all else []
     try:
-        tenant = Tenant._base_manager.using(DEFAULT_DB_ALIAS).get(**which)
-    except Tenant.DoesNotExist:
-        _outage.note(None)
-        if row is not None:
-            forget(row.tenant.slug)
-        raise UnknownTenantError(f"There is no tenant with the {field} {value!r}: see `list_tenants`.") from None
+        found = list(Tenant._base_manager.using(DEFAULT_DB_ALIAS).filter(Q(**which) | Q(slug__in=others)))
     except (Error, SynchronousOnlyOperation) as error:
         if isinstance(error, InterfaceError) or is_outage(error.__cause__):
             _outage.note(error)
@@ -139,10 +150,23 @@ def _ask(row: _Row | None, **which: str) -> Tenant:
             raise
         return row.tenant
     _outage.note(None)
-    if not primary.in_atomic_block:
-        # What a transaction sees may be older than the rest, or never come to be.
-        _rows[tenant.slug], _slugs[tenant.host] = _Row(tenant, asked), tenant.slug
-    return tenant
+    tenant = next((each for each in found if getattr(each, field) == value), None)
+    for slug in {*others, *([row.tenant.slug] if row else [])} - {each.slug for each in found}:
+        forget(slug)
+    if is_for_all:
+        for each in found:
+            # One that another thread has forgotten meanwhile has changed since it was read here.
+            if each is tenant or each.slug in _rows:
+                _rows[each.slug], _slugs[each.host] = _Row(each, asked), each.slug
+    if tenant is None:
+        raise UnknownTenantError(f"There is no tenant with the {field} {value!r}: see `list_tenants`.")
+    return _used(_Row(tenant, asked))
+
+
+def _others() -> list[str]:
+    """Return the slugs of those used last whose rows are not fresh either."""
+    # Lists, made at once: other threads go on using these.
+    return [slug for slug, row in list(_rows.items())[-TOGETHER:] if not row.is_fresh]
 
 
 def _of_before(row: _Row | None, value: str) -> Tenant:

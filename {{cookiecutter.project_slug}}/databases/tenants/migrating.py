@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import django
 from django.core.management import call_command
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 
 from . import history, identity
 from .alone import alone_with
@@ -48,6 +48,7 @@ class Outcome(NamedTuple):
         return f"done ({len(self.applied)} applied)" if self.applied else "done (nothing to do)"
 
 
+#: By what the tenants that share a plan have; there are as many as releases that tenants were left at.
 Plans = dict[frozenset[Key], "Plan | None"]
 
 
@@ -57,24 +58,10 @@ def migrate_tenant(slug: str) -> Outcome:
 
 
 def migrate_all(tenants: Iterable[Tenant]) -> Iterator[Outcome]:
-    """Migrate tenants one after the other, those of the same history in a row, and yield how it went with each."""
-    groups: defaultdict[frozenset[Key], list[Tenant]] = defaultdict(list)
+    """Migrate tenants one after the other, and yield how it went with each."""
+    plans: Plans = {}
     for tenant in tenants:
-        try:
-            with _connected(tenant.slug) as (found, connection):
-                applied = _history_in(connection, found)
-        except Exception as error:
-            yield _failed(tenant, error, 0)
-        else:
-            if applied is None:
-                yield Outcome(tenant.slug, [], 0)
-            else:
-                groups[applied].append(tenant)
-    for group in groups.values():
-        # The models of a group's steps are many: they go with the group.
-        plans: Plans = {}
-        for tenant in group:
-            yield _migrate(tenant, plans)
+        yield _migrate(tenant.slug, plans)
 
 
 def migrate_in_processes(tenants: list[Tenant], jobs: int) -> Iterator[Outcome]:
@@ -93,7 +80,8 @@ def migrate_in_processes(tenants: list[Tenant], jobs: int) -> Iterator[Outcome]:
 
 
 def _migrate_some(slugs: list[str]) -> list[Outcome]:
-    return list(migrate_all(find(slug) for slug in slugs))
+    plans: Plans = {}
+    return [_migrate(slug, plans) for slug in slugs]
 
 
 @contextmanager
@@ -122,19 +110,31 @@ def migrate_database(connection: BaseDatabaseWrapper) -> None:
     call_command("migrate", database=connection.alias, verbosity=0, interactive=False)
 
 
-def _migrate(tenant: Tenant, plans: Plans) -> Outcome:
+def _migrate(slug: str, plans: Plans) -> Outcome:
     began = time.monotonic()
     done: list[str] = []
     try:
-        # Its turn may come long after it was listed: it may have been moved, archived or migrated since.
-        with alone_with(tenant), _connected(tenant.slug) as (found, connection):
-            applied = _history_in(connection, found)
-            if applied is not None:
-                _bring_up_to_date(connection, applied, plans, done)
-                identity.write(connection, found)
+        # As the registry has it now: it may have been moved or archived since it was listed.
+        with _connected(slug) as (tenant, connection):
+            if _history_in(connection, tenant) is not None:
+                with alone_with(tenant):
+                    _refuse_changed(tenant)
+                    # Another process may have migrated it just before.
+                    applied = _history_in(connection, tenant)
+                    if applied is not None:
+                        _bring_up_to_date(connection, applied, plans, done)
+                        identity.write(connection, tenant)
     except Exception as error:
-        return _failed(tenant, error, time.monotonic() - began, done)
-    return Outcome(tenant.slug, done, time.monotonic() - began)
+        logger.debug("Migrating the tenant %s failed", slug, exc_info=error)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Outcome(slug, done, time.monotonic() - began, reason)
+    return Outcome(slug, done, time.monotonic() - began)
+
+
+def _refuse_changed(tenant: Tenant) -> None:
+    """Raise `TenantError` where another process has begun or ended something while this one waited."""
+    if find(tenant.slug).place != tenant.place:
+        raise TenantError("its database is another one since a moment ago: run this again")
 
 
 def _bring_up_to_date(connection: BaseDatabaseWrapper, applied: frozenset[Key], plans: Plans, done: list[str]) -> None:
@@ -144,10 +144,7 @@ def _bring_up_to_date(connection: BaseDatabaseWrapper, applied: frozenset[Key], 
     if plan is None:
         migrate_database(connection)
         done += [f"{app}.{name}" for app, name in sorted(history.applied_in(connection) - applied)]
-    else:
-        apply(connection, plan, done.append)
-
-
-def _failed(tenant: Tenant, error: Exception, seconds: float, applied: list[str] | None = None) -> Outcome:
-    logger.debug("Migrating the tenant %s failed", tenant.slug, exc_info=error)
-    return Outcome(tenant.slug, applied or [], seconds, " ".join(str(error).split()) or type(error).__name__)
+        return
+    if not applied:
+        MigrationRecorder(connection).ensure_schema()
+    apply(connection, plan, done.append)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.backends.utils import CursorWrapper
+
 from . import history, identity, template
 from .alone import alone_with
 from .copies import TenantCopy, discard
-from .engines import create_database, database_exists
+from .engines import create_database, database_exists, session
 from .migrating import migrate_database
 from .registry import Tenant, find
 from .states import Status, refuse
@@ -32,9 +34,10 @@ def make_ready(tenant: Tenant) -> None:
         config = settings_of(tenant)
         if tenant.status == Status.PENDING:
             _discard_half_made(tenant, config)
-        if not database_exists(config):
-            TenantCopy.objects.create(tenant=tenant, kind=NEW, server=tenant.server, database=tenant.database)
-            _create(config, tenant.server)
+        with session(config) as cursor:
+            if not database_exists(config, cursor):
+                TenantCopy.objects.create(tenant=tenant, kind=NEW, server=tenant.server, database=tenant.database)
+                _create(config, tenant.server, cursor)
         with connected(tenant.alias, config) as connection:
             identity.refuse_others(connection, tenant, identity.read(connection))
             if not history.is_complete(history.applied_in(connection)):
@@ -56,8 +59,8 @@ def _discard_half_made(tenant: Tenant, config: dict[str, Any]) -> None:
         discard(copy)
 
 
-def _create(config: dict[str, Any], server: str) -> None:
+def _create(config: dict[str, Any], server: str, cursor: CursorWrapper | None) -> None:
     if template.can_copy(config):
-        template.copy_to(config, server)
+        template.copy_to(config, server, cursor)
     else:
         create_database(config)

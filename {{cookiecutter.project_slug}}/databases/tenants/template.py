@@ -12,18 +12,20 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, connections
+from django.db.backends.utils import CursorWrapper
 
+from . import identity
 from .engines import create_database, database_exists, drop_database
 from .history import fingerprint
 from .registry import SPARE, TEMPLATE
-from .upkeep import server_cursor
+from .upkeep import connected, server_cursor
 
 #: No tenant's: slugs hold no underscore.
 ALIAS = "tenant_upkeep_"
@@ -34,32 +36,33 @@ def can_copy(config: dict[str, Any]) -> bool:
     return not config["ENGINE"].endswith("mysql")
 
 
-def copy_to(config: dict[str, Any], server: str) -> None:
+def copy_to(config: dict[str, Any], server: str, cursor: CursorWrapper | None) -> None:
     """Make the database of these settings, which must not exist, from a spare or from the server's template.
 
-    Arguments: the settings, and the name of the server. Builds the template where it is missing or of another release.
-    Raises `OSError` and Django's database errors.
+    Arguments: the settings, the name of the server, and what `engines.session` gives for it. Builds the template where
+    it is missing or of another release. Raises `OSError` and Django's database errors.
     """
-    if config["ENGINE"].endswith("sqlite3"):
+    if cursor is None:
         _copy_file(build(server)["NAME"], config["NAME"])
         return
-    with server_cursor(ALIAS, config) as cursor:
-        quote = cursor.db.ops.quote_name
-        for spare in spares(server):
-            try:
-                cursor.execute(f"ALTER DATABASE {quote(spare)} RENAME TO {quote(config['NAME'])}")
-            except DatabaseError:
-                # Somebody else has taken this one; if it is something else, the copy fails of it too.
-                continue
+    quote = cursor.db.ops.quote_name
+    for spare in spares(server, cursor):
+        # Somebody else may have taken this one; if it is something else, the copy fails of it too.
+        with suppress(DatabaseError):
+            cursor.execute(f"ALTER DATABASE {quote(spare)} RENAME TO {quote(config['NAME'])}")
             return
-    source = build(server)["NAME"]
-    with server_cursor(ALIAS, config) as cursor:
-        cursor.execute(f"CREATE DATABASE {quote(config['NAME'])} TEMPLATE {quote(source)}")
+    copying = f"CREATE DATABASE {quote(config['NAME'])} TEMPLATE {quote(_template(server)['NAME'])}"
+    try:
+        cursor.execute(copying)
+    except DatabaseError:
+        # Mostly because this release has no template yet; whatever else it was shows again.
+        build(server)
+        cursor.execute(copying)
 
 
 def build(server: str) -> dict[str, Any]:
     """Return the settings of a server's template, which is made where it is missing; those of other releases go."""
-    config = _settings(server, f"{TEMPLATE}{fingerprint()}")
+    config = _template(server)
     if database_exists(config):
         return config
     with _only_builder(config):
@@ -68,8 +71,9 @@ def build(server: str) -> dict[str, Any]:
         unfinished = _settings(server, f"{TEMPLATE}{fingerprint()}_new")
         drop_database(unfinished)
         create_database(unfinished)
-        with connections.instead(ALIAS, unfinished):  # type: ignore[attr-defined]
+        with connected(ALIAS, unfinished) as connection:
             call_command("migrate", database=ALIAS, verbosity=0, interactive=False)
+            identity.make_table(connection)
         _finish(unfinished, config)
         for name in _names(server, TEMPLATE) + _names(server, SPARE):
             if fingerprint() not in name:
@@ -89,12 +93,15 @@ def fill_spares(server: str, number: int) -> int:
         with server_cursor(ALIAS, spare) as cursor:
             quote = cursor.db.ops.quote_name
             cursor.execute(f"CREATE DATABASE {quote(spare['NAME'])} TEMPLATE {quote(template['NAME'])}")
+        with connected(ALIAS, spare) as connection:
+            # The first session in a database writes what later ones begin with, and takes twice as long.
+            connection.ensure_connection()
     return max(0, missing)
 
 
-def spares(server: str) -> list[str]:
-    """Return the names of the spares on a server that this release may take."""
-    return _names(server, f"{SPARE}{fingerprint()}_")
+def spares(server: str, cursor: CursorWrapper | None = None) -> list[str]:
+    """Return the names of the spares on a server that this release may take. Argument `cursor`: one on that server."""
+    return _names(server, f"{SPARE}{fingerprint()}_", cursor)
 
 
 def config_is_file(config: dict[str, Any]) -> bool:
@@ -110,15 +117,21 @@ def _settings(server: str, name: str) -> dict[str, Any]:
     return filled
 
 
-def _names(server: str, beginning: str) -> list[str]:
+def _template(server: str) -> dict[str, Any]:
+    return _settings(server, f"{TEMPLATE}{fingerprint()}")
+
+
+def _names(server: str, beginning: str, cursor: CursorWrapper | None = None) -> list[str]:
     config = _settings(server, beginning)
     if config_is_file(config):
         path = Path(config["NAME"])
         beginning = path.name.partition(beginning)[0] + beginning
         return [str(file) for file in path.parent.glob("*") if file.name.startswith(beginning)]
-    with server_cursor(ALIAS, config) as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [config["NAME"]])
-        return [name for (name,) in cursor.fetchall()]
+    if cursor is None:
+        with server_cursor(ALIAS, config) as cursor:
+            return _names(server, beginning, cursor)
+    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [config["NAME"]])
+    return [name for (name,) in cursor.fetchall()]
 
 
 @contextmanager
