@@ -104,6 +104,8 @@ class LookupTests(TransactionTestCase):
             # One met longer ago is asked for when somebody wants it.
             with self.assertNumQueries(1):
                 self.assertEqual(lookup.by_slug("t-0").status, Tenant.Status.SUSPENDED)
+            # One that is gone is not asked for for ever.
+            self.assertNotIn("t-2", lookup._rows)
             self.assertRaises(UnknownTenantError, lookup.by_slug, "t-2")
 
     def test_one_that_is_forgotten_while_others_are_asked_for_is_asked_for_again(self):
