@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.utils.asyncio import async_unsafe
 
 from . import positions
@@ -94,7 +94,7 @@ def look_at(alias: str) -> Standing:
     connection.health_check_done = connection.vendor == "postgresql"  # type: ignore[attr-defined]
     try:
         found = positions.of_replica(connection)
-    except DatabaseError:
+    except Error:
         connection.close()
         if not was_open:
             raise
@@ -112,7 +112,7 @@ def _may_answer(alias: str, after: Mark | None) -> bool:
         known.retry_at = now + settings.REPLICA_RETRY_SECONDS
     try:
         standing = look_at(alias)
-    except DatabaseError as error:
+    except Error as error:
         # The class only: a driver's message quotes the address, and some the user.
         return _set_aside(alias, known, f"does not answer as one ({type(error).__name__})")
     if standing.lags(settings.REPLICA_MAX_LAG_SECONDS):
@@ -149,7 +149,7 @@ def _position_of_primary() -> tuple[float, int | None]:
     if now - _primary[0] > PRIMARY_SECONDS:
         try:
             _primary = (now, positions.of_primary())
-        except DatabaseError:
+        except Error:
             _primary = (now, None)
     return _primary
 

@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 #: The end of all that was written so far, whether it is on disk already or not: no commit before now lies behind it.
@@ -54,7 +54,7 @@ def mark() -> Mark:
     at = time.time()
     try:
         return Mark(_asked(WRITTEN), at)
-    except DatabaseError:
+    except Error:
         # The answer that the mark is for has been made already, and must not be lost.
         return Mark(None, at)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
@@ -18,7 +18,7 @@ def health(request: HttpRequest) -> JsonResponse:
     """Return positions and lag as JSON; 503 where the primary does not answer. It names no host and no database."""
     try:
         primary: dict[str, Any] = {"is_well": True, "position": positions.as_text(positions.of_primary())}
-    except DatabaseError as error:
+    except Error as error:
         primary = {"is_well": False, "problem": type(error).__name__}
     replicas = {alias: standing_of(alias) for alias in aliases()}
     return JsonResponse({"primary": primary, "replicas": replicas}, status=200 if primary["is_well"] else 503)
@@ -28,7 +28,7 @@ def standing_of(alias: str) -> dict[str, Any]:
     """Return how a replica stands, in what JSON can hold."""
     try:
         standing = look_at(alias)
-    except DatabaseError as error:
+    except Error as error:
         # The class only: a driver's message quotes the address, and some the user.
         return {"is_well": False, "problem": type(error).__name__}
     return {
