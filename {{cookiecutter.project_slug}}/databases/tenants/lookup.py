@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -165,8 +166,12 @@ def _ask(row: _Row | None, **which: str) -> Tenant:
 
 def _others() -> list[str]:
     """Return the slugs of those used last whose rows are not fresh either."""
-    # Lists, made at once: other threads go on using these.
-    return [slug for slug, row in list(_rows.items())[-TOGETHER:] if not row.is_fresh]
+    try:
+        last = list(islice(reversed(_rows), TOGETHER))
+    except RuntimeError:
+        # Another thread has met or used one meanwhile.
+        return []
+    return [slug for slug in last if (row := _rows.get(slug)) and not row.is_fresh]
 
 
 def _of_before(row: _Row | None, value: str) -> Tenant:
