@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from io import StringIO
 from pathlib import Path
 from unittest import mock
@@ -15,7 +14,6 @@ from databases.tenants import archive, dumps, move, use_tenant
 from databases.tenants.alone import alone_with
 from databases.tenants.copies import discard
 from databases.tenants.fingerprints import DifferenceError
-from databases.tenants.lifecycle import create_tenant
 from databases.tenants.lookup import TenantUnavailableError
 from databases.tenants.states import StateError, TenantError
 from projects.models import DataPoint

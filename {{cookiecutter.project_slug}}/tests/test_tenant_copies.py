@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from databases.models import TenantCopy
-from databases.tenants import archive, dumps, move
+from databases.tenants import dumps, move
 from databases.tenants.fingerprints import DifferenceError, fingerprint
 from databases.tenants.lifecycle import create_tenant
 from databases.tenants.states import TenantError

@@ -18,7 +18,7 @@ SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AN
 
 @contextmanager
 def session(config: dict[str, Any]) -> Iterator[CursorWrapper | None]:
-    """Within the block, a cursor on the server of these settings, for whoever asks it several things; none on SQLite."""
+    """Within the block, a cursor on the server of these settings, to ask it several things; none on SQLite."""
     if config["ENGINE"].endswith("sqlite3"):
         yield None
         return
