@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
         notes = Path(os.environ[SHARED], "cookiecutter")
         notes.with_suffix(".yaml").write_text(f"replay_dir: {notes / 'replay'}\ncookiecutters_dir: {notes}\n")
         os.environ["COOKIECUTTER_CONFIG"] = str(notes.with_suffix(".yaml"))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # As a shell starts what it runs in the background: servers that tests end as Ctrl-C does would never end.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
