@@ -21,7 +21,7 @@ MISTAKES = {
     "an idle connection is handed to whoever comes next": (
         "databases/tenants/budget.py",
         {
-            "[each for each in self._idle if each.alias == tenant.alias]\n": "self._idle\n",
+            "[each for each in self._idle if each.alias == alias]\n": "self._idle\n",
             " if each.tenant.place == tenant.place]": "]",
         },
     ),
