@@ -59,7 +59,7 @@ MISTAKES = {
     ),
     "a connection is handed to whoever comes next": (
         "databases/tenants/budget.py",
-        "[each for each in self._idle if each.alias == tenant.alias]\n",
+        "[each for each in self._idle if each.alias == alias]\n",
         "[each for each in self._idle if setattr(each, 'tenant', tenant) is None]\n",
     ),
 }
@@ -152,7 +152,9 @@ def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
         )
         for where, before, after in (("config/settings.py", BUDGET, BUDGET.replace("64", "2")), (file, old, new)):
             if where:
-                assert project.read(where).count(before) == 1, before
+                if project.read(where).count(before) != 1:
+                    # No AssertionError: that is what a mistake that was found is.
+                    raise LookupError(f"{where} does not hold {before!r} once: mend the mistake.")
                 project.write(where, project.read(where).replace(before, after))
         env = {**settings.production(project, settings.sqlite(tmp_path)), "DJANGO_SETTINGS_MODULE": "config.settings"}
         tools = environment(django)
