@@ -1,6 +1,7 @@
 """Servers of tenants stop, die and freeze, one at a time: all others are served, and nothing is lost."""
 
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -110,16 +111,16 @@ def place(
     baked: Baker,
     environment: Environments,
     shared: Path,
-    worker_id: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
     version = {"django_version": DJANGO} if DJANGO else {}
     answers = {"primary_database": "postgresql", "secondary_database": "none", "tenant_databases": "managed"}
     project = baked(**answers, **version).copy(tmp_path_factory.mktemp("faults"))
+    # New ones each time: a worker that others take tests from may come to this module twice.
+    folder = Path(tempfile.mkdtemp(dir=shared))
     with ExitStack() as stack:
         servers = {
-            name: stack.enter_context(own_postgres.running(shared / f"faults-{worker_id}-{name}"))
-            for name in ("registry", "one", "two")
+            name: stack.enter_context(own_postgres.running(folder / name)) for name in ("registry", "one", "two")
         }
         made = Place(project, environment(project.answers["django_version"]), servers)
         made.manage("migrate", "--verbosity", "0")

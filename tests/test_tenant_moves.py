@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -270,15 +271,17 @@ def make_site(project: Bake, tools: Environment, servers: dict[str, DatabaseServ
 
 
 @pytest.fixture(scope="module")
-def three_servers(shared: Path, worker_id: str) -> Iterator[dict[str, SystemPostgres]]:
+def three_servers(shared: Path) -> Iterator[dict[str, SystemPostgres]]:
     """Three PostgreSQL servers whose users log in with passwords."""
+    # New ones each time: a worker that others take tests from may come to this module twice.
+    folder = Path(tempfile.mkdtemp(dir=shared))
     try:
-        servers = {name: SystemPostgres(shared / f"of_{name}_{worker_id}") for name in ("default", "eu", "us")}
+        servers = {name: SystemPostgres(folder / name) for name in ("default", "eu", "us")}
     except NotInstalledError as error:
         pytest.skip(str(error))
     for name, server in servers.items():
         server.start()
-        (shared / f"of_{name}_{worker_id}" / "pg_hba.conf").write_text(PG_HBA)
+        (folder / name / "pg_hba.conf").write_text(PG_HBA)
         server.execute("SELECT pg_reload_conf()")
         server.execute(f"CREATE ROLE {KEEPER} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'")
     yield servers
