@@ -18,8 +18,8 @@ ENGINES = {
 }
 #: Connecting costs more than most queries; a connection that the server dropped is noticed before it is used again.
 KEEP_OPEN = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-# PostgreSQL's library tells the server so while it connects; Django would, with a query of its own, after that. Source:
-# PostgreSQL manual, 34.15.
+# Django's time zone for sessions on PostgreSQL. Its library tells the server while it connects; Django would need one
+# more query after that, for each connection. Source: PostgreSQL manual, 34.15.
 os.environ.setdefault("PGTZ", "UTC")
 
 

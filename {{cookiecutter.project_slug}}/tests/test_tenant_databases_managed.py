@@ -9,11 +9,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
 from django.test import override_settings
 
 from databases.models import Tenant, TenantCopy
 from databases.tenants import provision, template, use_tenant
-from databases.tenants.engines import create_database
+from databases.tenants.engines import create_database, database_exists, drop_database
 from databases.tenants.identity import TABLE
 from databases.tenants.lifecycle import create_tenant
 from databases.tenants.upkeep import settings_of
@@ -163,6 +164,16 @@ class TemplateTests(ScratchServerTestCase):
         for name in ("tenant_template_x", "Tenant_Spare_x"):
             with self.assertRaisesMessage(ValueError, "tenants are copied from"):
                 create_tenant(self.new_slug(), database=name)
+
+
+class DroppedDatabaseTests(ScratchServerTestCase):
+    def test_a_session_that_a_killed_process_has_left_is_not_in_the_way(self):
+        config = settings_of(create_tenant(self.new_slug()))
+        left = load_backend(config["ENGINE"]).DatabaseWrapper(config, "left")
+        left.ensure_connection()
+        self.addCleanup(left.close)
+        drop_database(config)
+        self.assertFalse(database_exists(config))
 
 
 class EmptiestServerTests(ScratchServerTestCase):

@@ -32,8 +32,8 @@ def create_database(config: dict[str, Any]) -> None:
         Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
         Path(config["NAME"]).touch()
         return
-    with session(config) as cursor:
-        if cursor and not database_exists(config, cursor):
+    with server_cursor(NOBODY, config) as cursor:
+        if not database_exists(config, cursor):
             suffix = " CHARACTER SET utf8mb4" if "mysql" in config["ENGINE"] else ""
             cursor.execute(f"CREATE DATABASE {cursor.db.ops.quote_name(config['NAME'])}{suffix}")
 

@@ -134,7 +134,7 @@ def _migrate(slug: str, plans: Plans) -> Outcome:
 def _refuse_changed(tenant: Tenant) -> None:
     """Raise `TenantError` where another process has begun or ended something while this one waited."""
     if find(tenant.slug).place != tenant.place:
-        raise TenantError("its database is another one since a moment ago: run this again")
+        raise TenantError("another process has changed it meanwhile: run this again")
 
 
 def _bring_up_to_date(connection: BaseDatabaseWrapper, applied: frozenset[Key], plans: Plans, done: list[str]) -> None:
