@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.postgres import Postgres
+from tests.support.postgres import SETTINGS, Postgres
 
 
 class OwnPostgres:
     """A server in a folder of its own, and ways to hurt it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
         self.folder = folder
-        self.server = Postgres(folder)
+        self.server = Postgres(folder, settings)
 
     def start(self) -> None:
         """Start the server."""
@@ -44,9 +44,9 @@ class OwnPostgres:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[OwnPostgres]:
+def running(folder: Path, settings: str = SETTINGS) -> Iterator[OwnPostgres]:
     """Start a server in a folder, and end it afterwards, whatever state it is in."""
-    made = OwnPostgres(folder)
+    made = OwnPostgres(folder, settings)
     made.start()
     try:
         yield made

@@ -63,7 +63,7 @@ def remember(response: HttpResponseBase, work: Work) -> HttpResponseBase:
         position = "" if mark.position is None else f"{mark.position:x}"
         response.set_signed_cookie(
             COOKIE,
-            f"{mark.at:.3f}/{position}",
+            f"{mark.at}/{position}",
             max_age=COOKIE_SECONDS,
             httponly=True,
             secure=settings.SESSION_COOKIE_SECURE,
