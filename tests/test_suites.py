@@ -1,14 +1,16 @@
 """The bakes' own suites: for every variant, on a real server of its engine."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Baker, Variables
 from tests.support import variants
 from tests.support.environments import Environment
+from tests.support.own_postgres import running
 from tests.support.suites import MANAGE, PYTEST, passed
-from tests.support.variants import CHOICES, Variant
+from tests.support.variants import CHOICES, DJANGO, Variant
 
 Environments = Callable[[str], Environment]
 
@@ -51,3 +53,18 @@ def test_databases_that_one_runner_keeps_the_other_takes_up(tests_passed: Modes,
 @variants.everything(sqlite=["managed"], postgresql=["external"], mysql=["none"])
 def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
     assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2"))) == 1
+
+
+@pytest.mark.parametrize("way", [(*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2")], ids=["manage", "pytest"])
+def test_a_run_leaves_no_database_behind(
+    bake: Baker, environment: Environments, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    project = bake(primary_database="postgresql", tenant_databases="managed", django_version=DJANGO or "6.1")
+    only = {MANAGE[-1]: "tests.test_tenant_cloning", PYTEST[-1]: "tests/test_tenant_cloning.py"}
+    names = "SELECT datname FROM pg_database ORDER BY 1"
+    with running(tmp_path / "server") as own:
+        before = own.server.execute(names)
+        url = {"TEST_DATABASE_URL": own.server.url_for_tests("site")}
+        said = project.run(environment(project.answers["django_version"]), *way, only[way[len(MANAGE) - 1]], env=url)
+        assert passed(said)
+        assert own.server.execute(names) == before

@@ -1,5 +1,6 @@
 """Tenants on real servers: moved, archived, restored, their users changed; killed in the middle, served meanwhile."""
 
+import contextlib
 import json
 import re
 import resource
@@ -505,30 +506,65 @@ def test_a_disk_that_is_full_loses_nothing(site: Site, tmp_path: Path) -> None:
 
 #: More than a segment of the server's log, which it cannot do without.
 LARGEST_FILE = 17 * 2**20
+#: A table that is larger.
+LARGE = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 40) FROM generate_series(1, 20000) n"
+LARGE_MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("projects", "{before}")]
+    operations = [migrations.RunSQL("{statement}")]
+"""
+
+
+@contextlib.contextmanager
+def full_disk(server: DatabaseServer) -> Iterator[None]:
+    """Within the block, a server can have no larger file than that: started anew, it meets it as the end of a disk."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What is written already is not to be written again when the server recovers.
+    server.execute("CHECKPOINT")
+    server.stop()
+    # The server inherits it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, unlimited[1]))
+    try:
+        server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    yield
+    server.stop()
+    server.start()
 
 
 def test_a_target_whose_disk_is_full_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
-    statement = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 40) FROM generate_series(1, 20000) n"
-    site.servers["default"].execute(statement, site.tenant("acme")["database"])
+    site.servers["default"].execute(LARGE, site.tenant("acme")["database"])
     site.servers["default"].execute(f"ALTER TABLE large OWNER TO {KEEPER}", site.tenant("acme")["database"])
     before = site.content("acme")
-    site.servers["eu"].stop()
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # The server inherits this, and meets it as it meets the end of a disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, unlimited[1]))
-    try:
-        site.servers["eu"].start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-    output = site.manage(*MOVE, code=1)
-    assert "CommandError: acme: pg_restore failed" in output
-    assert "could not extend file" in output
-    check_moved(site, before, "default")
-    assert (len(site.databases()["default"]), site.databases()["eu"]) == (3, [])
-    site.servers["eu"].stop()
-    site.servers["eu"].start()
+    with full_disk(site.servers["eu"]):
+        output = site.manage(*MOVE, code=1)
+        assert "CommandError: acme: pg_restore failed" in output
+        assert "could not extend file" in output
+        check_moved(site, before, "default")
+        assert (len(site.databases()["default"]), site.databases()["eu"]) == (3, [])
     site.manage(*MOVE)
     check_moved(site, before, "eu")
+
+
+def test_a_tenant_that_a_full_disk_had_no_room_for_is_made_by_the_next_run(site: Site) -> None:
+    folder = site.project.path / "projects/migrations"
+    last = max(file.stem for file in folder.glob("0*.py"))
+    (folder / "0099_large.py").write_text(LARGE_MIGRATION.format(before=last, statement=LARGE))
+    make = ("create_tenant", "new", "--server", "eu")
+    # The first time while the database is made that others are copied from, then while it is copied.
+    for others in ([], ["tenant_first"]):
+        with full_disk(site.servers["eu"]):
+            assert "could not extend file" in site.manage(*make, code=1)
+            assert site.tenant("new")["status"] == "pending"
+            assert [name for name in site.databases()["eu"] if not name.endswith("_new")] == others
+        if not others:
+            site.manage("create_tenant", "first", "--server", "eu")
+    assert "new: active" in site.manage(*make)
+    assert site.databases()["eu"] == ["tenant_first", "tenant_new"]
+    assert site.servers["eu"].execute("SELECT count(*) FROM large", "tenant_new") == [(20000,)]
 
 
 def test_credentials_are_rotated_under_load_and_nobody_is_refused(site: Site, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tenants import migrating, plots, provisioning, requests, serving, starts, targets
+from benchmarks.tenants import migrating, plots, provisioning, requests, serving, shop, starts, targets
 from benchmarks.tenants.arena import Arena
 from benchmarks.tenants.results import Result, load, save, table
 from tests.support.template import ROOT
@@ -19,6 +19,9 @@ PARTS: dict[str, Part] = {
     "provisioning": lambda arena, chosen: provisioning.one_more(arena, chosen.rounds * 10),
     "starts": lambda arena, chosen: starts.one_test(arena, chosen.rounds),
     "migrating": lambda arena, chosen: migrating.all_tenants(arena, chosen.tenants, chosen.rounds),
+    "migrating_large": lambda arena, chosen: migrating.all_tenants(
+        arena, chosen.tenants // 4, chosen.rounds, shop.LARGE
+    ),
 }
 
 

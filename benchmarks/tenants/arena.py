@@ -38,12 +38,12 @@ class Site:
         """Within the block, there is a process of the project. Keyword arguments are variables."""
         return running(self.tools.python, self.folder, {**self.env, **env})
 
-    def write(self, migrations: int) -> None:
-        """Write the files of the project, with so many migrations in its app."""
+    def write(self, size: shop.Size) -> None:
+        """Write the files of the project, with an app of this size."""
         if self.name == OURS:
-            ours.make(self.folder, DJANGO, migrations)
+            ours.make(self.folder, DJANGO, size)
             return
-        for file, text in OTHERS[self.name](migrations).items():
+        for file, text in OTHERS[self.name](size).items():
             (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / file).write_text(text)
 
@@ -73,7 +73,7 @@ class Arena:
         """The folder of the server's socket."""
         return parse_qs(urlsplit(self.server.url("postgres")).query)["host"][0]
 
-    def site(self, name: str, prefix: str = "") -> Site:
+    def site(self, name: str, prefix: str = "", size: shop.Size = shop.SMALL) -> Site:
         """Return a project, written and with its central database made; another one for each prefix."""
         prefix = prefix or re.sub("[^a-z]", "", name)
         url = self.server.url("NAME").replace("NAME", "{name}")
@@ -84,16 +84,16 @@ class Arena:
         if prefix not in self._fleets:
             self._fleets[prefix] = 0
             self.server.create(f"{prefix}_site")
-            site.write(shop.MIGRATIONS)
+            site.write(size)
             if name == SCHEMAS:
                 site.run("makemigrations", "customers")
             with site.worker() as worker:
                 worker.told("prepare")
         return site
 
-    def fleet(self, name: str, tenants: int, prefix: str = "") -> Site:
+    def fleet(self, name: str, tenants: int, prefix: str = "", size: shop.Size = shop.SMALL) -> Site:
         """Return a project with so many tenants that may be asked for, made where they are missing."""
-        site = self.site(name, prefix)
+        site = self.site(name, prefix, size)
         have = self._fleets[site.prefix]
         if have < tenants:
             with site.worker(TENANTS=str(tenants)) as worker:

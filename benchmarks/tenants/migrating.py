@@ -17,19 +17,19 @@ WAYS: dict[str, tuple[str, tuple[object, ...]]] = {
 NEW, NOTHING = "one new migration", "nothing to do"
 
 
-def all_tenants(arena: Arena, tenants: int, rounds: int) -> list[Result]:
+def all_tenants(arena: Arena, tenants: int, rounds: int, size: shop.Size = shop.SMALL) -> list[Result]:
     """Measure the command in a process that has just started, without its start. In each round every way has a new
     migration of its own, of the same kind, which stays.
     """
     samples: dict[tuple[str, str], list[float]] = {(work, way): [] for work in (NEW, NOTHING) for way in WAYS}
-    migrations = shop.MIGRATIONS
+    migrations = size.migrations
     for turn in range(rounds):
         done: dict[str, int] = {}
         for way, (name, words) in WAYS.items():
-            site = arena.fleet(name, tenants)
+            site = _fleet(arena, name, tenants, size)
             # Two ways of one project need two new migrations in a round.
             done[name] = done.get(name, migrations) + 1
-            site.write(done[name])
+            site.write(size._replace(migrations=done[name]))
             for work in (NEW, NOTHING):
                 with site.worker() as worker:
                     samples[work, way].append(worker.timed("migrate", *words))
@@ -37,19 +37,25 @@ def all_tenants(arena: Arena, tenants: int, rounds: int) -> list[Result]:
             say(f"round {turn + 1}: {way}: {samples[NEW, way][-1]:.2f} s, {samples[NOTHING, way][-1]:.2f} s")
         migrations = max(done.values())
         for name in (ROUTER, STATIC, OURS, SCHEMAS):
-            _level(arena.fleet(name, tenants), done[name], migrations)
+            if done[name] < migrations:
+                _level(_fleet(arena, name, tenants, size), size._replace(migrations=migrations))
+    of_size = "" if size == shop.SMALL else f" of {size.models} models"
     return [
-        Result(f"{tenants} tenants, {work}", way, "s", some, WAYS[way][0] == OURS)
+        Result(f"{tenants} tenants{of_size}, {work}", way, "s", some, WAYS[way][0] == OURS)
         for (work, way), some in samples.items()
     ]
 
 
-def _level(site: Site, have: int, migrations: int) -> None:
+def _fleet(arena: Arena, name: str, tenants: int, size: shop.Size) -> Site:
+    prefix = "" if size == shop.SMALL else f"large_{name.replace(' ', '_').replace('-', '_')}"
+    return arena.fleet(name, tenants, prefix, size)
+
+
+def _level(site: Site, size: shop.Size) -> None:
     """Bring a project that had fewer new migrations to as many as the others."""
-    if have < migrations:
-        site.write(migrations)
-        with site.worker() as worker:
-            worker.told("migrate")
+    site.write(size)
+    with site.worker() as worker:
+        worker.told("migrate")
 
 
 def _check(arena: Arena, site: Site, tenants: int, migrations: int) -> None:

@@ -1,7 +1,21 @@
-"""The app that every project of the comparison has: 20 models, 15 migrations, and as many more as are asked for."""
+"""The app that every project of the comparison has: so many models, and so many migrations that brought them about."""
 
-MODELS = range(1, 21)
-MIGRATIONS = 15
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """How large the app is. Its first migrations make the models, each later one adds a column and an index."""
+
+    models: int
+    migrations: int
+
+    @property
+    def making(self) -> int:
+        """How many migrations make the models: the first six of them, and each other one."""
+        return self.models - 5
+
+
+SMALL, LARGE = Size(20, 15), Size(100, 200)
 
 HEAD = "from django.db import models\n\n"
 MODEL = """
@@ -64,19 +78,19 @@ NOTE = 'models.CharField(max_length=50, default="")'
 LATE = "models.IntegerField(null=True)"
 
 
-def files(base: str, using: str = "", migrations: int = MIGRATIONS) -> dict[str, str]:
-    """Return the files of the app by path. Arguments: what its models derive from, as `module.Class`; what names the
-    database in its view; how many migrations it has.
+def files(base: str, size: Size, using: str = "") -> dict[str, str]:
+    """Return the files of the app by path. Arguments: what its models derive from, as `module.Class`; its size; what
+    names the database in its view.
     """
     module, _, name = base.rpartition(".")
     head = HEAD if module == "models" else f"{HEAD}from {module} import {name}\n\n"
     name = f"models.{name}" if module == "models" else name
     found = {"shop/__init__.py": "", "shop/migrations/__init__.py": ""}
-    found["shop/models.py"] = head + "\n".join(_model(number, name, migrations) for number in MODELS)
+    found["shop/models.py"] = head + "\n".join(_model(number, name, size) for number in range(1, size.models + 1))
     found["shop/urls.py"] = VIEWS.format(using=using)
     found["shop/rows.py"] = FILL
-    for number in range(1, migrations + 1):
-        found[f"shop/migrations/{_name(number)}.py"] = _migration(number)
+    for number in range(1, size.migrations + 1):
+        found[f"shop/migrations/{_name(number)}.py"] = _migration(number, size)
     return found
 
 
@@ -84,32 +98,32 @@ def _name(number: int) -> str:
     return f"{number:04}_step"
 
 
-def _target(migration: int) -> int:
+def _target(migration: int, size: Size) -> int:
     """Return the model that a later migration adds a column to."""
-    return (migration - MIGRATIONS - 1) % len(MODELS) + 1
+    return (migration - size.making - 1) % size.models + 1
 
 
-def _model(number: int, base: str, migrations: int) -> str:
+def _model(number: int, base: str, size: Size) -> str:
     lines = []
     if number % 2 == 0:
         lines.append(f"    parent = {PARENT.format(before=number - 1)}")
-    if number + 1 <= MIGRATIONS:
+    if number + 1 <= size.making:
         lines.append(f"    note{number + 1} = {NOTE}")
-    late = [each for each in range(MIGRATIONS + 1, migrations + 1) if _target(each) == number]
+    late = [each for each in range(size.making + 1, size.migrations + 1) if _target(each, size) == number]
     lines += [f"    late{each} = {LATE}" for each in late]
     indexes = ", ".join(f'models.Index(fields=["late{each}"], name="shop_late{each}")' for each in late)
     lines.append(f"\n    class Meta:\n        indexes = [{indexes}]")
     return MODEL.format(number=number, base=base, more="\n".join(lines))
 
 
-def _migration(number: int) -> str:
+def _migration(number: int, size: Size) -> str:
     dependencies = [("shop", _name(number - 1))] if number > 1 else []
     if number == 1:
         operations = [_create(model) for model in range(1, 7)]
-    elif number <= MIGRATIONS:
+    elif number <= size.making:
         operations = [_create(number + 5), _add(number - 1, f"note{number}", NOTE)]
     else:
-        model, field = _target(number), f"late{number}"
+        model, field = _target(number, size), f"late{number}"
         index = f'models.Index(fields=["{field}"], name="shop_{field}")'
         operations = [_add(model, field, LATE), f'        migrations.AddIndex("model{model}", {index}),']
     return MIGRATION.format(dependencies=dependencies, operations="\n".join(operations))

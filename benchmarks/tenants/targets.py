@@ -34,6 +34,8 @@ TARGETS = [
     Target("one more tenant, a spare", "provisioning", "", "this template, a spare", MAKING, 30),
     Target("one new migration for all", "migrating", "200 tenants, one new", OURS, MIGRATING, 3),
     Target("nothing to do for all", "migrating", "200 tenants, nothing", OURS, MIGRATING, 5),
+    Target("100 models: one new migration", "migrating_large", "50 tenants of 100 models, one", OURS, MIGRATING, 3.5),
+    Target("100 models: nothing to do", "migrating_large", "50 tenants of 100 models, nothing", OURS, MIGRATING, 7),
     Target("test run, 10 tenants, PostgreSQL", "starts", "10 tenants, PostgreSQL, beyond", OURS, STATIC, 4),
     Target("the same, fsync off", "starts", "10 tenants, PostgreSQL, fsync off", OURS, STATIC, 4),
     Target("test run, 10 tenants, SQLite", "starts", "10 tenants, SQLite", OURS, STATIC, 7),

@@ -18,7 +18,7 @@ from databases.tenants.lifecycle import create_tenant
 from databases.tenants.middleware import keep_tenant
 from projects.models import DataPoint
 
-SEED, TENANTS, THREADS, TASKS, EACH = map(int, sys.argv[1:])
+SEED, TENANTS, THREADS, TASKS, AT_A_TIME, EACH = map(int, sys.argv[1:])
 SLUGS = [f"tenant-{number}" for number in range(TENANTS)]
 outcome = {"operations": 0, "mismatches": 0, "errors": 0, "most_open": 0}
 written = dict.fromkeys(SLUGS, 0)
@@ -144,7 +144,7 @@ async def task(number, turn):
 
 
 async def tasks():
-    turn = asyncio.Semaphore(8)
+    turn = asyncio.Semaphore(AT_A_TIME)
     await asyncio.gather(*(task(number, turn) for number in range(TASKS)))
 
 

@@ -1,14 +1,17 @@
-"""Test databases of tenants are migrated once; each further tenant gets a copy."""
+"""Test databases of tenants are migrated once; each further tenant gets a copy; all are dropped together."""
 
 from __future__ import annotations
 
 import multiprocessing
+import threading
+from unittest import mock
 
-from django.db import connections
+from django.db import OperationalError, connections
+from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import TestCase
+from django.test import SimpleTestCase, TestCase
 
-from databases.testing.cloning import CloningCreation
+from databases.testing.cloning import CloningCreation, Run
 
 from .two_tenants import APERTURE_ALIAS, VAVATCH_ALIAS
 
@@ -29,3 +32,40 @@ class ThisRunTests(TestCase):
         if is_copy and not multiprocessing.parent_process():
             # With the times at which they were applied.
             self.assertEqual(*recorded)
+
+
+class FakeEngine(BaseDatabaseCreation):
+    """Notes what is dropped, and goes on only when as many are being dropped as there are databases."""
+
+    started: threading.Barrier
+    dropped: list[str]
+
+    def _destroy_test_db(self, test_database_name, verbosity):
+        self.started.wait(timeout=10)
+        self.dropped.append(test_database_name)
+
+
+class DroppingTests(SimpleTestCase):
+    def setUp(self):
+        run, self.dropped = Run(), []
+        of_run = {"run": run, "started": threading.Barrier(2), "dropped": self.dropped}
+        creation_class = type("Creation", (CloningCreation, FakeEngine), of_run)
+        connection = mock.Mock(vendor="postgresql")
+        self.creation = creation_class(connection)
+        run.there = {name: creation_class(connection) for name in ("test_a", "test_b")}
+
+    def test_with_the_first_all_others_are_dropped_at_the_same_time(self):
+        self.creation._destroy_test_db("test_a", verbosity=0)
+        self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])
+
+    def test_none_is_dropped_twice(self):
+        for name in ("test_b", "test_a"):
+            self.creation._destroy_test_db(name, verbosity=0)
+        self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])
+
+    def test_what_could_not_be_dropped_is_tried_again(self):
+        broken = mock.patch.object(FakeEngine, "_destroy_test_db", side_effect=OperationalError)
+        with broken, self.assertRaises(OperationalError):
+            self.creation._destroy_test_db("test_a", verbosity=0)
+        self.creation._destroy_test_db("test_a", verbosity=0)
+        self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])

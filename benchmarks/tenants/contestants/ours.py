@@ -62,7 +62,7 @@ def migrate(jobs=1):
 """
 
 
-def make(folder: Path, django: str, migrations: int) -> None:
+def make(folder: Path, django: str, size: shop.Size) -> None:
     """Make the project in a folder that does not exist yet, or change its app where it does."""
     if not folder.exists():
         answers = {"project_slug": folder.name, "primary_database": "postgresql", "secondary_database": "none"}
@@ -81,7 +81,7 @@ def make(folder: Path, django: str, migrations: int) -> None:
         tests.write_text(
             text.replace(TEST_TENANTS, "for slug in [f't-{n}' for n in range(int(os.environ['TENANTS']))]:")
         )
-    for file, text in shop.files("databases.tenants.TenantModel", migrations=migrations).items():
+    for file, text in shop.files("databases.tenants.TenantModel", size).items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text)
 

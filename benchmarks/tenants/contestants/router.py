@@ -82,12 +82,12 @@ def migrate(workers=0):
 """
 
 
-def files(migrations: int) -> dict[str, str]:
+def files(size: shop.Size) -> dict[str, str]:
     """Return the files of the project by path."""
     return {
         "settings.py": common.SETTINGS + SETTINGS,
         "contestant.py": CONTESTANT.replace("\ndef headers", f"{common.DATABASES}\ndef headers", 1),
         "manage.py": common.MANAGE,
         "site_wsgi.py": common.WSGI,
-        **shop.files("models.Model", migrations=migrations),
+        **shop.files("models.Model", size),
     }

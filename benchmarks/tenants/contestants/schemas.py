@@ -72,7 +72,7 @@ def migrate(executor="standard"):
 """
 
 
-def files(migrations: int) -> dict[str, str]:
+def files(size: shop.Size) -> dict[str, str]:
     """Return the files of the project by path."""
     return {
         "settings.py": common.SETTINGS + SETTINGS,
@@ -81,5 +81,5 @@ def files(migrations: int) -> dict[str, str]:
         "site_wsgi.py": common.WSGI,
         "customers/__init__.py": "",
         "customers/models.py": MODELS,
-        **shop.files("models.Model", migrations=migrations),
+        **shop.files("models.Model", size),
     }

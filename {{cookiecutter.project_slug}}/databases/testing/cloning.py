@@ -6,6 +6,7 @@ whole database; on other engines, and with `--keepdb` or `--reuse-db`, Django's 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -18,10 +19,19 @@ from django.test.runner import DiscoverRunner
 from databases.tenants.context import ALIAS_PREFIX
 
 
-class CloningCreation(BaseDatabaseCreation):
-    """Put before an engine's own creation class. `made` has the migrated connection of each server."""
+class Run:
+    """What one run of tests has made: the migrated connection of each server, and databases by name."""
 
-    made: dict[tuple[str, ...], BaseDatabaseWrapper]
+    def __init__(self) -> None:
+        self.migrated: dict[tuple[str, ...], BaseDatabaseWrapper] = {}
+        self.there: dict[str, CloningCreation] = {}
+        self.dropped: set[str] = set()
+
+
+class CloningCreation(BaseDatabaseCreation):
+    """Put before an engine's own creation class; all tenants of a run share its `run`."""
+
+    run: Run
     keeps = False
 
     def create_test_db(self, *args: Any, **options: Any) -> str:
@@ -30,11 +40,35 @@ class CloningCreation(BaseDatabaseCreation):
         server = tuple(str(config[key]) for key in ("ENGINE", "HOST", "PORT", "USER"))
         self.keeps = bool(options.get("keepdb"))
         # Not all tenants need be asked for: whichever comes first is the one to copy.
-        if self.keeps or options.get("serialize") or server not in self.made:
+        if self.keeps or options.get("serialize") or server not in self.run.migrated:
             name = super().create_test_db(*args, **options)
-            self.made[server] = self.connection
-            return name
-        return _copy(self.made[server], self, options.get("verbosity", 1), options.get("autoclobber", False))
+            self.run.migrated[server] = self.connection
+        else:
+            source = self.run.migrated[server]
+            name = _copy(source, self, options.get("verbosity", 1), options.get("autoclobber", False))
+        self.run.there[name] = self
+        return name
+
+    def _clone_test_db(self, suffix: str, *args: Any, **options: Any) -> None:
+        super()._clone_test_db(suffix, *args, **options)
+        self.run.there[self.get_test_db_clone_settings(suffix)["NAME"]] = self
+
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        if self.connection.vendor != "postgresql":
+            super()._destroy_test_db(test_database_name, verbosity)
+        elif test_database_name not in self.run.dropped:
+            # With the first go all others: before a server drops a database it puts everything on the disk, which it
+            # does once for those that are dropped at a time.
+            names = {**self.run.there, test_database_name: self}
+            for creation in names.values():
+                creation.connection.close()
+            with ThreadPoolExecutor(max_workers=16) as pool:
+                list(pool.map(lambda name: names[name]._drop(name, verbosity), names))
+
+    def _drop(self, name: str, verbosity: int) -> None:
+        super()._destroy_test_db(name, verbosity)
+        self.run.dropped.add(name)
+        self.run.there.pop(name, None)
 
 
 def _copy(source: Any, creation: Any, verbosity: int, autoclobber: bool) -> str:
@@ -59,12 +93,12 @@ def _copy(source: Any, creation: Any, verbosity: int, autoclobber: bool) -> str:
 
 def install() -> None:
     """Have the test databases of the tenants in `DATABASES` copied. To be called before each time they are made."""
-    made: dict[tuple[str, ...], BaseDatabaseWrapper] = {}
+    run = Run()
     for alias in settings.DATABASES:
         connection = connections[alias]
         if alias.startswith(ALIAS_PREFIX) and connection.vendor in ("postgresql", "sqlite"):
             bases = (CloningCreation, connection.creation_class)
-            connection.creation = type("TenantCreation", bases, {"made": made})(connection)
+            connection.creation = type("TenantCreation", bases, {"run": run})(connection)
 
 
 class CloningRunner(DiscoverRunner):
