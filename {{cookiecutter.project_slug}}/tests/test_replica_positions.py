@@ -18,13 +18,13 @@ class MarkTests(SimpleTestCase):
         old = Mark(10, at=0.0)
         self.assertEqual([old.is_reached(position) for position in (9, 10, 11)], [False, True, True])
 
-    @override_settings(REPLICA_PIN_SECONDS=5)
+    @override_settings(REPLICA_PIN_SECONDS=600)
     def test_time_decides_where_one_is_not(self):
         now = time.time()
-        self.assertFalse(Mark(None, now - 4).is_reached(100))
-        self.assertFalse(Mark(10, now - 4).is_reached(None))
-        self.assertTrue(Mark(None, now - 6).is_reached(100))
-        self.assertTrue(Mark(10, now - 6).is_reached(None))
+        self.assertFalse(Mark(None, now - 300).is_reached(100))
+        self.assertFalse(Mark(10, now - 300).is_reached(None))
+        self.assertTrue(Mark(None, now - 900).is_reached(100))
+        self.assertTrue(Mark(10, now - 900).is_reached(None))
 
     def test_positions_are_shown_as_postgresql_writes_them(self):
         self.assertEqual(as_text(0x16B374D848), "16/B374D848")
