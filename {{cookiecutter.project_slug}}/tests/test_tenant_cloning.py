@@ -51,21 +51,24 @@ class DroppingTests(SimpleTestCase):
         of_run = {"run": run, "started": threading.Barrier(2), "dropped": self.dropped}
         creation_class = type("Creation", (CloningCreation, FakeEngine), of_run)
         connection = mock.Mock(vendor="postgresql")
-        self.creation = creation_class(connection)
-        run.there = {name: creation_class(connection) for name in ("test_a", "test_b")}
+        self.creations = {name: creation_class(connection) for name in ("test_a", "test_b")}
+        run.there = {(creation, name) for name, creation in self.creations.items()}
+
+    def drop(self, name: str) -> None:
+        self.creations[name]._destroy_test_db(name, verbosity=0)
 
     def test_with_the_first_all_others_are_dropped_at_the_same_time(self):
-        self.creation._destroy_test_db("test_a", verbosity=0)
+        self.drop("test_a")
         self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])
 
     def test_none_is_dropped_twice(self):
         for name in ("test_b", "test_a"):
-            self.creation._destroy_test_db(name, verbosity=0)
+            self.drop(name)
         self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])
 
     def test_what_could_not_be_dropped_is_tried_again(self):
         broken = mock.patch.object(FakeEngine, "_destroy_test_db", side_effect=OperationalError)
         with broken, self.assertRaises(OperationalError):
-            self.creation._destroy_test_db("test_a", verbosity=0)
-        self.creation._destroy_test_db("test_a", verbosity=0)
+            self.drop("test_a")
+        self.drop("test_a")
         self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])

@@ -20,12 +20,12 @@ from databases.tenants.context import ALIAS_PREFIX
 
 
 class Run:
-    """What one run of tests has made: the migrated connection of each server, and databases by name."""
+    """What one run of tests has made: the migrated connection of each server, and databases, with what made them."""
 
     def __init__(self) -> None:
         self.migrated: dict[tuple[str, ...], BaseDatabaseWrapper] = {}
-        self.there: dict[str, CloningCreation] = {}
-        self.dropped: set[str] = set()
+        self.there: set[tuple[CloningCreation, str]] = set()
+        self.dropped: set[tuple[CloningCreation, str]] = set()
 
 
 class CloningCreation(BaseDatabaseCreation):
@@ -46,29 +46,29 @@ class CloningCreation(BaseDatabaseCreation):
         else:
             source = self.run.migrated[server]
             name = _copy(source, self, options.get("verbosity", 1), options.get("autoclobber", False))
-        self.run.there[name] = self
+        self.run.there.add((self, name))
         return name
 
     def _clone_test_db(self, suffix: str, *args: Any, **options: Any) -> None:
-        super()._clone_test_db(suffix, *args, **options)
-        self.run.there[self.get_test_db_clone_settings(suffix)["NAME"]] = self
+        super()._clone_test_db(suffix, *args, **options)  # type: ignore[misc]
+        self.run.there.add((self, self.get_test_db_clone_settings(suffix)["NAME"]))
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         if self.connection.vendor != "postgresql":
-            super()._destroy_test_db(test_database_name, verbosity)
-        elif test_database_name not in self.run.dropped:
+            self._drop(test_database_name, verbosity)
+        elif (self, test_database_name) not in self.run.dropped:
             # With the first go all others: before a server drops a database it puts everything on the disk, which it
             # does once for those that are dropped at a time.
-            names = {**self.run.there, test_database_name: self}
-            for creation in names.values():
+            databases = self.run.there | {(self, test_database_name)}
+            for creation, _ in databases:
                 creation.connection.close()
             with ThreadPoolExecutor(max_workers=16) as pool:
-                list(pool.map(lambda name: names[name]._drop(name, verbosity), names))
+                list(pool.map(lambda each: each[0]._drop(each[1], verbosity), databases))
 
     def _drop(self, name: str, verbosity: int) -> None:
-        super()._destroy_test_db(name, verbosity)
-        self.run.dropped.add(name)
-        self.run.there.pop(name, None)
+        super()._destroy_test_db(name, verbosity)  # type: ignore[misc]
+        self.run.dropped.add((self, name))
+        self.run.there.discard((self, name))
 
 
 def _copy(source: Any, creation: Any, verbosity: int, autoclobber: bool) -> str:
