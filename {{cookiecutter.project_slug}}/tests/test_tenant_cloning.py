@@ -47,8 +47,8 @@ class FakeEngine(BaseDatabaseCreation):
 
 class DroppingTests(SimpleTestCase):
     def setUp(self):
-        run, self.dropped = Run(), []
-        of_run = {"run": run, "started": threading.Barrier(2), "dropped": self.dropped}
+        run, self.started, self.dropped = Run(), threading.Barrier(2), []
+        of_run = {"run": run, "started": self.started, "dropped": self.dropped}
         creation_class = type("Creation", (CloningCreation, FakeEngine), of_run)
         connection = mock.Mock(vendor="postgresql")
         self.creations = {name: creation_class(connection) for name in ("test_a", "test_b")}
@@ -67,7 +67,11 @@ class DroppingTests(SimpleTestCase):
         self.assertEqual(sorted(self.dropped), ["test_a", "test_b"])
 
     def test_what_could_not_be_dropped_is_tried_again(self):
-        broken = mock.patch.object(FakeEngine, "_destroy_test_db", side_effect=OperationalError)
+        def fail(name: str, verbosity: int) -> None:
+            self.started.wait(timeout=10)
+            raise OperationalError
+
+        broken = mock.patch.object(FakeEngine, "_destroy_test_db", side_effect=fail)
         with broken, self.assertRaises(OperationalError):
             self.drop("test_a")
         self.drop("test_a")
