@@ -1,11 +1,13 @@
 """What tools say about a bake, and what Django's own checks say about it in production."""
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Baker
+from tests.conftest import Baker, Variables
 from tests.support import environments, settings, variants
 from tests.support.environments import Environment
 from tests.support.variants import Variant
@@ -57,6 +59,19 @@ def test_djangos_checks_pass_in_production_and_no_migration_is_missing(
         env={**settings.production(project, url), "DJANGO_SETTINGS_MODULE": "config.settings"},
     )
     assert "System check identified no issues (0 silenced).\n" in output
+    assert "No changes detected\n" in output
+
+
+@variants.everything(postgresql=["managed"], mysql=["managed"])
+def test_make_check_does_not_complain_that_test_databases_are_not_there(
+    baked: Baker, environment: Environments, on_its_engine: Variables, variant: Variant
+) -> None:
+    project = baked(**variant)
+    told = project.read("Makefile").replace("\\\n", "")
+    (line,) = re.findall(r"^\t\$\(BIN\)/(python .*makemigrations.*)$", told, re.MULTILINE)
+    env = {**on_its_engine(variant), "PYTHONDONTWRITEBYTECODE": "1"}
+    output = project.run(environment(variant["django_version"]), *shlex.split(line), env=env)
+    assert "Warning" not in output
     assert "No changes detected\n" in output
 
 
