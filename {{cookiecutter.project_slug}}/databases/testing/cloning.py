@@ -25,7 +25,6 @@ class Run:
     def __init__(self) -> None:
         self.migrated: dict[tuple[str, ...], BaseDatabaseWrapper] = {}
         self.there: set[tuple[CloningCreation, str]] = set()
-        self.dropped: set[tuple[CloningCreation, str]] = set()
 
 
 class CloningCreation(BaseDatabaseCreation):
@@ -56,10 +55,10 @@ class CloningCreation(BaseDatabaseCreation):
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         if self.connection.vendor != "postgresql":
             self._drop(test_database_name, verbosity)
-        elif (self, test_database_name) not in self.run.dropped:
+        elif (self, test_database_name) in self.run.there:
             # With the first go all others: before a server drops a database it puts everything on the disk, which it
             # does once for those that are dropped at a time.
-            databases = self.run.there | {(self, test_database_name)}
+            databases = [*self.run.there]
             for creation, _ in databases:
                 creation.connection.close()
             with ThreadPoolExecutor(max_workers=16) as pool:
@@ -67,7 +66,6 @@ class CloningCreation(BaseDatabaseCreation):
 
     def _drop(self, name: str, verbosity: int) -> None:
         super()._destroy_test_db(name, verbosity)  # type: ignore[misc]
-        self.run.dropped.add((self, name))
         self.run.there.discard((self, name))
 
 
