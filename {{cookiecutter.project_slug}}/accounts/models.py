@@ -1,4 +1,4 @@
-"""Copies of the main site's models of people. Delete this app when you have copies of your own."""
+"""Example copies of another application's models. `make remove-examples` deletes this app."""
 
 from django.db import models
 

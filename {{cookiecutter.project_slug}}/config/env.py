@@ -1,4 +1,4 @@
-"""The environment of the process, with a `.env` file behind it: the one place where it is read."""
+"""Reads the environment of the process, and the file `.env` for what the environment lacks."""
 
 from pathlib import Path
 
@@ -8,3 +8,5 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)

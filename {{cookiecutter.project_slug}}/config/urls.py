@@ -1,23 +1,16 @@
-"""Which address is answered by which view."""
+"""Which view answers which URL."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-# % if cookiecutter.__replica
-from databases.replica.views import health
-# % endif
-from databases.views import overview
 # % if cookiecutter.__tenants
-from projects.views import data_points
-# % endif
+from projects.views import data_points  # example
 
+# % endif
 urlpatterns = [
-    path("", overview, name="overview"),
+    path("", include("databases.urls")),
     path("admin/", admin.site.urls),
-    # % if cookiecutter.__replica
-    path("health/", health, name="health"),
-    # % endif
     # % if cookiecutter.__tenants
-    path("data-points/", data_points, name="data-points"),
+    path("data-points/", data_points, name="data-points"),  # example
     # % endif
 ]

@@ -1,8 +1,9 @@
-"""The databases of this project: which there are, what lives in which, and who may write where.
+"""The databases of this project: which databases there are, which app lives in which, and what may write where.
 
-Nothing here imports a model: settings and the app registry import this package before models can exist.
+Start with README.md in this folder. This module imports no model: settings and Django's app registry import it before
+models are loaded.
 """
 
-from .atomic import atomic_for, on_commit_for
+from .transactions import atomic_for, on_commit_for
 
 __all__ = ["atomic_for", "on_commit_for"]

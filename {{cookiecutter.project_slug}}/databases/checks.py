@@ -1,4 +1,4 @@
-"""System checks of the database layer. The registry's own, E001 to E003, stand in `external`: they stop every start."""
+"""System checks of the core. E001, E002, E003 and E010 are in `registry`, because they stop every start."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core import checks
 from django.db.models import Field, Model
 
-from .roles import role_of_model
+from databases.registry import role_of_model
+
+#: Middleware of Django that queries the database. The layer's middleware must come before it.
+DATABASE_READERS = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+PRIMARY_ROUTER = "databases.primary.PrimaryRouter"
 
 
 def install() -> None:
     """Register the checks of this module."""
     checks.register(check_relations, checks.Tags.models)
+    checks.register(check_middleware)
+    checks.register(check_routers)
 
 
 def check_relations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error for each relation whose ends live in different databases: no engine can keep such a promise.
+    """Return an error for each relation between two databases: no engine can enforce it.
 
     Source: Django documentation, Multiple databases, Cross-database relations.
     """
@@ -31,6 +41,37 @@ def crossing_relations(model: type[Model]) -> Iterator[checks.Error]:
         target = field.related_model
         if isinstance(target, type) and issubclass(target, Model) and role_of_model(model) != role_of_model(target):
             yield _crossing(model, field, target)
+
+
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for each middleware of the layer that is missing from `MIDDLEWARE` or comes too late."""
+    found = list(settings.MIDDLEWARE)
+    readers = [found.index(name) for name in DATABASE_READERS if name in found]
+    last = min(readers, default=len(found))
+    wrong = [name for name in settings.DATABASE_MIDDLEWARE if name not in found[:last]]
+    return [
+        checks.Error(
+            f"{name} comes after {found[last]} in MIDDLEWARE, which queries the database first."
+            if name in found
+            else f"{name} is missing from MIDDLEWARE.",
+            hint="Put *DATABASE_MIDDLEWARE into MIDDLEWARE in config/settings.py, before SessionMiddleware.",
+            id="databases.E011",
+        )
+        for name in wrong
+    ]
+
+
+def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error unless the primary's router is the last one: it answers every question, so it hides the next."""
+    if settings.DATABASE_ROUTERS and settings.DATABASE_ROUTERS[-1] == PRIMARY_ROUTER:
+        return []
+    return [
+        checks.Error(
+            f"The last entry of DATABASE_ROUTERS is not {PRIMARY_ROUTER}. Django never asks a router after it.",
+            hint=f"Put {PRIMARY_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py.",
+            id="databases.E015",
+        )
+    ]
 
 
 def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:

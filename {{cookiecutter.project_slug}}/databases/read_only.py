@@ -1,6 +1,6 @@
-"""Sessions that only read, on every engine: how to make one, and how to tell that it has refused something.
+"""Read-only database sessions on every engine.
 
-Code that can run any SQL can end this again. A boundary is what the server lets a user do.
+Code that can run any SQL can turn this off. A real boundary is a database user that may only SELECT.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ READ_ONLY = {
 
 
 def make_read_only(connection: BaseDatabaseWrapper) -> None:
-    """Keep the session of a new connection from writing. Raises Django's database errors, the connection closed."""
+    """Make the session of a new connection read-only. If that fails, closes it and raises Django's database errors."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(READ_ONLY[connection.vendor])
     except Exception:
-        # Django would go on with the session, open as it is.
+        # Otherwise Django would keep using the session, which can still write.
         connection.close()
         raise
 
 
 def is_refusal(cause: BaseException | None) -> bool:
-    """Return whether a driver's error says "read-only": PostgreSQL 25006, MySQL 1792, SQLite SQLITE_READONLY."""
+    """Return whether a driver's error means "read-only": PostgreSQL 25006, MySQL 1792, SQLite SQLITE_READONLY."""
     code = getattr(cause, "sqlstate", None) or next(iter(getattr(cause, "args", ())), None)
     return code in ("25006", 1792) or "readonly database" in str(cause)

@@ -1,4 +1,4 @@
-"""A page that shows every database with some of its rows, while `DEBUG` is on."""
+"""A development page that shows every database with some of its rows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, router
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from .overview import Report, report_all
-from .roles import PRIMARY, role_of_model
+from databases.registry import PRIMARY, is_foreign, role_of_model
+from databases.report import Report, report_all
 
 ROWS = 5
 
 
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show the databases. A 404 in production: the page shows rows of every one of them to whoever asks."""
+    """Show the databases. Raises `Http404` unless `DEBUG` is on: the page shows rows without asking for a login."""
     if not settings.DEBUG:
         raise Http404("The overview is a page for development.")
     databases = [(report, _rows(report)) for report in report_all()]
@@ -28,10 +28,17 @@ def _rows(report: Report) -> dict[str, list[Any]]:
     """Return the first rows of each of the project's own models in a database, by the models' labels."""
     known = {role_of_model(model) for model in apps.get_models()}
     role = report.role if report.role in known else PRIMARY
-    models = [model for model in apps.get_models() if role_of_model(model) == role]
-    own = [model for model in models if not model.__module__.startswith("django.")]
+    home = DEFAULT_DB_ALIAS if role == PRIMARY else report.alias
+    models = [
+        model
+        for model in apps.get_models()
+        if role_of_model(model) == role
+        and not model.__module__.startswith("django.")
+        # A router of yours may send models to a database that has no role.
+        and (is_foreign(home) or router.allow_migrate_model(home, model))
+    ]
     try:
-        return {model._meta.label: list(model._base_manager.using(report.alias)[:ROWS]) for model in own}
+        return {model._meta.label: list(model._base_manager.using(report.alias)[:ROWS]) for model in models}
     except (DatabaseError, LookupError):
-        # The report says that this database is not well; the page still shows the others.
+        # The report names the problem of this database; the page still shows the others.
         return {}

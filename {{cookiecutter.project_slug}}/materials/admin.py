@@ -13,7 +13,7 @@ class SubjectAdmin(MirrorModelAdmin):
 @admin.register(Collection)
 class CollectionAdmin(MirrorModelAdmin):
     list_display = ("title", "parent", "curator")
-    # Named, because Django 5.2 follows by itself only those that are never empty.
+    # Named, because Django 5.2 would follow only foreign keys that are never NULL.
     list_select_related = ("parent", "curator")
     search_fields = ("title",)
 

@@ -1,4 +1,4 @@
-"""An example of the project's own data. Delete this app when you have one of your own."""
+"""An example app in the primary. `make remove-examples` deletes it."""
 
 from django.db import models
 

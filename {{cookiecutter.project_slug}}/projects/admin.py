@@ -1,4 +1,4 @@
-"""Rows of a tenant in the admin, at the tenant's own host; on the central host these pages are a 404."""
+"""A tenant's rows in the admin, at the tenant's host. On the central host these pages answer 404."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""An example of what every tenant's database holds. Delete this app when you have one of your own."""
+"""An example app with rows in every tenant's database. `make remove-examples` deletes it."""
 
 from django.db import models
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Mirrored models in the admin: to look at, whatever the user may do, and without counting tables of any size."""
+"""Mirrored models in the admin: read only for every user, and without counts of whole tables."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from django.utils.functional import cached_property
 
 
 class BoundedPaginator(Paginator):
-    """Counts no further than `LIMIT`: counting a whole table reads all of it."""
+    """Counts at most `LIMIT` rows: counting a large table reads all of it."""
 
     LIMIT = 10_000
 
     @cached_property
     def count(self) -> int:
-        # The slice is a LIMIT inside of the COUNT. Without an order, which would sort all of it first.
+        # The slice becomes a LIMIT inside the COUNT. An ORDER BY would sort the whole table first.
         rows: Any = self.object_list
         return int(rows.order_by()[: self.LIMIT].count())
 
 
 class MirrorModelAdmin(admin.ModelAdmin):
-    """Shows a mirrored model to users with Django's permission to view it; nobody can add, change or delete.
+    """Shows a mirrored model to users with Django's permission to view it. No user can add, change or delete.
 
-    `search_fields` and `list_filter` are yours to choose: on a large table, columns with an index.
+    Choose `search_fields` and `list_filter` yourself: on a large table, columns with an index.
     """
 
     ordering = ("pk",)
     paginator = BoundedPaginator
     show_full_result_count = False
-    # These would count the whole table once for every choice of a filter.
+    # Facets would count the whole table once for each choice of a filter.
     show_facets = admin.ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -61,6 +61,6 @@ class MirrorModelAdmin(admin.ModelAdmin):
 
 
 def _refuse_writes(request: HttpRequest) -> None:
-    # Django opens a transaction before it asks for permission, and the router has no database for one: a 500.
+    # Django opens a transaction before it checks permissions, and the router refuses it: the answer would be a 500.
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The comparison of models and mirror as a system check, for deploys: `check --deploy --database mirror`."""
+"""The comparison of models and mirror as a system check for deploys: `check --deploy --database mirror`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks
 
-from .drift import read_findings
-from .router import MIRROR
-from .upstream import UpstreamError
+from databases.mirror.drift import read_findings
+from databases.mirror.introspection import UpstreamError
+from databases.mirror.router import MIRROR
 
 
 def install() -> None:
-    """Register the check. By this tag it runs only where `--database` or the tag itself asks for it."""
+    """Register the check. With this tag, it runs only if `--database` or the tag itself selects it."""
     checks.register(check_drift, checks.Tags.database, deploy=True)
 
 
 def check_drift(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Return what `manage.py check_mirror` finds."""
+    """Return the findings of `manage.py check_mirror`."""
     if MIRROR not in (databases or ()):
         return []
     try:
         findings = read_findings()
     except UpstreamError as error:
-        return [checks.Warning(str(error), hint="Whether the models fit it is not known.", id="databases.W002")]
+        hint = "Check MIRROR_DATABASE_URL and the server: the models could not be compared."
+        return [checks.Warning(str(error), hint=hint, id="databases.W002")]
     return [
         checks.Error(f"{each.model}: {each}.", hint="Run import_mirror_models.", id="databases.E007")
         if each.is_error

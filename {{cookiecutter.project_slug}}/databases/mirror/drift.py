@@ -1,7 +1,7 @@
-"""Compares the mirrored models with the tables they are read from: what would break a read, and what is only different.
+"""Compares mirrored models with the mirror's tables, and tells differences that break reads from other differences.
 
-Types are compared by family. A longer text or a wider integer is read as well as before; a text that was an integer,
-or a NULL where the model has none, reaches code that does not expect it.
+Types are compared by family. A longer text or a wider integer is read like before. A text that was an integer, or a
+NULL in a field that is not null=True, reaches code that does not expect it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import connections, models
 
-from ..external import models_of
-from .router import MIRROR
-from .upstream import Column, Table, read_columns
+from databases.mirror.introspection import Column, Table, read_columns
+from databases.mirror.router import MIRROR
+from databases.registry import models_of
 
 INTEGERS = ("Auto", "BigAuto", "SmallAuto", "Integer", "BigInteger", "SmallInteger")
 FAMILIES = {
@@ -30,8 +30,8 @@ FAMILIES = {
         "GenericIPAddressField": "address",
     },
 }
-#: Families that an engine without a type of their own keeps in columns of others, or that its driver hands over alike.
-#: Source: `data_types` in each of Django's backends.
+#: By engine and family, other families whose columns hold its values: the engine has no type for it, or its driver
+#: returns both alike. Source: `data_types` in each of Django's backends.
 ALSO_READ_FROM: dict[str, dict[str, set[str]]] = {
     "sqlite": {
         **{"boolean": {"integer"}, "duration": {"integer"}},
@@ -46,7 +46,7 @@ ALSO_READ_FROM: dict[str, dict[str, set[str]]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference: `kind` is a key of `ERRORS` or of `INFORMATION`."""
+    """One difference. `kind` is a key of `ERRORS` or of `INFORMATION`."""
 
     kind: str
     model: str
@@ -56,7 +56,7 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether reads break, or bring values that the model does not tell of."""
+        """Whether reads fail, or return values that the model does not allow."""
         return self.kind in ERRORS
 
     def __str__(self) -> str:
@@ -67,24 +67,24 @@ class Finding:
 ERRORS = {
     "missing table": "the table {table} is missing upstream",
     "missing column": "the column {column} is missing upstream",
-    "type": "the column {column} is of another type upstream: {details}",
+    "type": "the column {column} has another type upstream: {details}",
     "null": "the column {column} can be NULL upstream, and the field is not null=True",
 }
 INFORMATION = {
     "extra column": "the column {column} is not copied ({details})",
     "arguments": "the column {column} has other limits upstream: {details}",
     "not null": "the column {column} is never NULL upstream, and the field is null=True",
-    "unknown type": "the column {column} has a type that Django does not know and that is not compared: {details}",
+    "unknown type": "the column {column} was not compared: Django does not know its type, {details}",
 }
 
 
 def copied_models() -> list[type[models.Model]]:
-    """Return the models whose tables the mirror must have, automatic many-to-many tables included."""
+    """Return the models whose tables the mirror must have, including automatic many-to-many tables."""
     return [model for model in models_of(MIRROR) if not model._meta.proxy and not model._meta.swapped]
 
 
 def read_findings() -> list[Finding]:
-    """Return how the mirrored models and the mirror's tables differ. Raises `UpstreamError`."""
+    """Return the differences between the mirrored models and the mirror's tables. Raises `UpstreamError`."""
     connection = connections[MIRROR]
     copies = copied_models()
     tables = read_columns(connection, {model._meta.db_table for model in copies})
@@ -92,7 +92,10 @@ def read_findings() -> list[Finding]:
 
 
 def compare(model: type[models.Model], table: Table | None, vendor: str) -> Iterator[Finding]:
-    """Yield how a model differs from its table, or from there being none, on an engine that Django calls `vendor`."""
+    """Yield the differences between a model and its table.
+
+    Arguments: the model, the table or `None` if it is missing, and Django's name of the engine.
+    """
     where = (model._meta.label, model._meta.db_table)
     if table is None:
         yield Finding("missing table", *where)
@@ -110,7 +113,7 @@ def compare(model: type[models.Model], table: Table | None, vendor: str) -> Iter
 
 
 def family_of(field: Any) -> str:
-    """Return what kind of value a field holds, a relation that of the field it leads to; empty where nobody knows."""
+    """Return the family of a field, or of the target field of a relation; empty if unknown."""
     while field.remote_field:
         field = field.target_field
     return FAMILIES.get(field.get_internal_type(), "")
@@ -131,10 +134,10 @@ def _differences(field: models.Field[Any, Any], column: Column, vendor: str) -> 
 
 
 def _limits(field: models.Field[Any, Any], column: Column) -> Iterator[str]:
-    """Yield each argument whose value upstream the field does not have."""
+    """Yield each argument whose value differs from the column's."""
     if type(field) is models.CharField and column.field_type == "TextField" and field.max_length:
         yield "no max_length"
-    # Validated only, where there is a text without limits.
+    # A TextField only validates its max_length.
     if field.get_internal_type() != "TextField":
         for name, value in column.arguments.items():
             if getattr(field, name) != value:

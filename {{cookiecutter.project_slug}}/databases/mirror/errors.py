@@ -1,7 +1,7 @@
-"""What a write to the mirror raises."""
+"""The error of a write to the mirror."""
 
 from django.db import DatabaseError
 
 
 class MirrorWriteError(DatabaseError):
-    """A write would have gone to the mirror, which belongs to another application."""
+    """A write was refused because it would have gone to the mirror, which belongs to another application."""

@@ -1,8 +1,8 @@
-"""Keeps every session on the mirror from writing: for `.using()`, raw cursors and all else that routers never see.
+"""Keeps every session on the mirror from writing: `.using()`, raw cursors and other writes that routers never see.
 
-Twice: a statement that does not read is not sent, and the session itself is read-only. Neither is the boundary, for
-code that can run any SQL finds a way around both. The boundary is a database user that may only SELECT; the README
-shows how to make one.
+There are two guards: only statements that read are sent, and the session itself is read-only. Deliberate code that can
+run any SQL can bypass both. The boundary against it is a database user that may only SELECT; the README shows how to
+create one.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from ..read_only import READ_ONLY, is_refusal, make_read_only
-from ..testing.mode import is_test_database
-from .errors import MirrorWriteError
-from .router import MIRROR
-from .statements import only_reads, summary
+from databases.foreign.mode import is_test_database
+from databases.mirror.errors import MirrorWriteError
+from databases.mirror.router import MIRROR
+from databases.mirror.statements import only_reads, summary
+from databases.read_only import READ_ONLY, is_refusal, make_read_only
 
 
 def install() -> None:
-    """Guard every connection to the mirror made from now on, in whatever thread."""
-    # An execute wrapper alone would sit on one connection object, which is one thread's.
+    """Guard every new connection to the mirror, in any thread."""
+    # A signal, because an execute wrapper belongs to one connection object, which belongs to one thread.
     connection_created.connect(_guard, dispatch_uid="databases.mirror.guard")
 
 
@@ -33,7 +33,7 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         return
     if connection.vendor not in READ_ONLY:
         raise ImproperlyConfigured(
-            f"The mirror cannot be guarded on {connection.vendor}: no read-only session is known."
+            f"The mirror cannot be guarded on {connection.vendor}: read-only sessions of this engine are not supported."
         )
     if _refuse_writes not in connection.execute_wrappers:
         connection.execute_wrappers.append(_refuse_writes)
@@ -41,10 +41,10 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 
 def _refuse_writes(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    # psycopg has objects that stand for SQL, whose `str` is not the SQL.
+    # psycopg has SQL objects, and `str()` of one is not its SQL.
     text = sql.as_string(context["connection"].connection) if hasattr(sql, "as_string") else str(sql)
     if not only_reads(text):
-        raise _refusal("only statements that read are sent there", text)
+        raise _refusal("it accepts only statements that read", text)
     try:
         return execute(sql, params, many, context)
     except DatabaseError as error:
@@ -56,5 +56,5 @@ def _refuse_writes(execute: Callable[..., Any], sql: Any, params: Any, many: boo
 def _refusal(reason: str, sql: str) -> MirrorWriteError:
     return MirrorWriteError(
         f"Refused on {MIRROR!r}, because {reason}: {summary(sql)} … "
-        "That database belongs to another application; write it there."
+        "That database belongs to another application: write it there."
     )

@@ -1,4 +1,4 @@
-"""Answers 503 where a page needs the mirror and the mirror cannot be asked. Other pages never notice."""
+"""Answers 503 if a page needs the mirror and the mirror is unavailable. Other pages are served."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 
-from ..outage import database_that_is_away
-from .router import MIRROR
+from databases.availability import unavailable_database
+from databases.mirror.router import MIRROR
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +18,10 @@ RETRY_AFTER_SECONDS = 10
 
 
 class MirrorDownMiddleware:
-    """Turns an outage of the mirror into a 503; its other errors, and those of other databases, stay what they are.
+    """Turns an outage of the mirror into a 503. Other errors of the mirror, and errors of other databases, pass.
 
-    It sees what views and the rendering of their templates raise. It does not see other middleware, nor a streamed
-    response: its status has been sent before its parts are made.
+    It handles what views and the rendering of their templates raise. It cannot handle errors of other middleware, nor
+    those of a streamed response, which has sent its status before it reads rows.
     """
 
     sync_capable = True
@@ -36,12 +36,12 @@ class MirrorDownMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if database_that_is_away(exception) != MIRROR:
+        if unavailable_database(exception) != MIRROR:
             return None
-        # The class only: a driver's message quotes the address, and some the user.
-        logger.warning("A page needs the mirror, which cannot be asked (%s)", type(exception.__cause__).__name__)
+        # The class only: the driver's message contains the address, and some drivers add the user.
+        logger.warning("A page needs the mirror, which is unavailable (%s)", type(exception.__cause__).__name__)
         return HttpResponse(
-            "This page needs data that is not available at the moment. Please try again in a little while.",
+            "This page needs data that is not available at the moment. Please try again later.",
             status=503,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )

@@ -1,4 +1,4 @@
-"""The base of every model that is a copy of another application's."""
+"""The base class of every model that is copied from another application."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from django.db import models
 class MirrorModel(models.Model):
     """A model of another application, read from the database `mirror`.
 
-    Keep the fields, `db_table` and `db_column` as they are over there. Its migrations run in test databases only.
+    Keep fields, `db_table` and `db_column` as they are in that application. Its migrations run in test databases only.
     """
 
     database_role = "mirror"

@@ -1,7 +1,7 @@
-"""What of another application's rows is too secret to lie in a seed, told by the names of columns and by the values.
+"""Recognises secrets of another application by the names of columns and by values, and removes them from a seed.
 
-Names and patterns are guesses, on the side of caution. What they must not touch, and what they cannot know, stands in
-`MIRROR_SEED_COLUMNS`.
+Names and patterns are cautious guesses. `MIRROR_SEED_COLUMNS` declares columns that they must not change, and columns
+that they cannot recognise.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import EmailField
 from django.db.models.fields.files import FieldFile
 
-from .placeholders import blank, fake
-from .relations import key_columns
+from databases.mirror.fakes import blank, fake
+from databases.mirror.relations import key_columns
 
-#: What `MIRROR_SEED_COLUMNS` may say.
-WAYS = ("blank", "fake", "keep")
+#: The values of `MIRROR_SEED_COLUMNS`.
+RULES = ("blank", "fake", "keep")
 
-#: Words of names, between underscores, hyphens or capitals.
+#: Secret words in a name, between underscores, hyphens or capitals.
 WORDS = re.compile(
     r"(pass|passwords?|pass(wd|code|phrase)s?|pwd?|secrets?|tokens?|jwts?|keys?|(\w*pass|\w*pwd|\w*word)?hash(es|ed)?"
     r"|\w*salts?|sessions?|cookies?|credentials?|creds?|[ht]?otps?|pins?|pincodes?|cards?|cv[cv]2?|ibans?|e?mails?)"
 )
-#: The same run together, anywhere in a name without its underscores.
+#: Secret parts anywhere in a name, without its underscores.
 INSIDE = re.compile(
     r"passw(or)?d|passphrase|passcode|secret(?!ar)|token|credential|session|salted|email|mailaddr"
     r"|(api|app|auth|access|private|public|secret|sign(ing)?|ssh|gpg|pgp|rsa|aes|hmac|licen[cs]e|crypt|encryption|master)key"
     r"|(credit|debit|bank)card|card(no|num)|ibann|otp(code|secret)"
 )
-#: What values look like. Each repetition that may run over a whole text is bounded: texts may be long.
-LOOKS = {
+#: Patterns of secret values. Texts may be long, so each repetition that could run over a whole text is bounded.
+PATTERNS = {
     "an e-mail address": re.compile(r"\S(@|%40)[\w-]+\.\w"),
     "a password hash": re.compile(
         r"\b(pbkdf2\w*|bcrypt(_sha256)?|argon2\w*|scrypt|sha1|md5)\$|\$(1|5|6|y|2[abxy]?|argon2\w*|scrypt|pbkdf2[\w-]*)\$"
@@ -51,7 +51,7 @@ LOOKS = {
 
 
 class Redacted(NamedTuple):
-    """What goes into the seed: the value, what was done to it (`kept`, `blanked` or `faked`), and why."""
+    """A value for the seed, what was done to it (`kept`, `blanked` or `faked`), and why."""
 
     value: Any
     done: str = "kept"
@@ -59,14 +59,14 @@ class Redacted(NamedTuple):
 
 
 def read_setting(columns: Mapping[str, str]) -> dict[Any, str]:
-    """Return the model fields that `MIRROR_SEED_COLUMNS` names, and what it says of each.
+    """Return the rules of `MIRROR_SEED_COLUMNS` by model field.
 
-    Raises `ImproperlyConfigured` for an entry with an unknown model, column or word, and for a key to be changed.
+    Raises `ImproperlyConfigured` for an unknown model, column or rule, and for a rule that would change a key.
     """
     found: dict[Any, str] = {}
     keys = key_columns()
     models = {field.model for field in keys}
-    for name, way in columns.items():
+    for name, rule in columns.items():
         entry = f"MIRROR_SEED_COLUMNS[{name!r}]"
         label, _, column = name.rpartition(".")
         try:
@@ -76,30 +76,30 @@ def read_setting(columns: Mapping[str, str]) -> dict[Any, str]:
             model, field = None, None
         if model not in models or not getattr(field, "concrete", False) or field.many_to_many:
             raise ImproperlyConfigured(f"{entry} names no column of a mirrored model: write it as app.model.field.")
-        if way not in WAYS:
-            raise ImproperlyConfigured(f"{entry} must be one of: {', '.join(WAYS)}.")
-        if field in keys and way != "keep":
-            raise ImproperlyConfigured(f"{entry} is a key, by which rows are found: keep it, or leave its model out.")
-        found[field] = way
+        if rule not in RULES:
+            raise ImproperlyConfigured(f"{entry} must be one of: {', '.join(RULES)}.")
+        if field in keys and rule != "keep":
+            raise ImproperlyConfigured(f"{entry} is a key, which relations need: keep it, or do not capture its model.")
+        found[field] = rule
     return found
 
 
-def redact(field: Any, value: Any, pk: Any, way: str | None = None) -> Redacted:
-    """Return what a value of a column becomes.
+def redact(field: Any, value: Any, pk: Any, rule: str | None = None) -> Redacted:
+    """Return the value that a seed holds instead of a value.
 
-    Arguments: the model field, its value, the primary key of its row, and what `MIRROR_SEED_COLUMNS` says, if it does.
-    Raises `CommandError`, without the value, where nothing is known to put in its place.
+    Arguments: the model field, its value, the primary key of its row, and the column's rule in `MIRROR_SEED_COLUMNS`.
+    Raises `CommandError`, without the value, if the value's type has no replacement.
     """
-    if way == "keep" or value is None or str(value) == "":
+    if rule == "keep" or value is None or str(value) == "":
         return Redacted(value)
-    if way == "fake":
+    if rule == "fake":
         return Redacted(fake(field, value, pk), "faked", "as MIRROR_SEED_COLUMNS says")
-    if way == "blank":
+    if rule == "blank":
         return Redacted(blank(field, value, pk), "blanked", "as MIRROR_SEED_COLUMNS says")
     if why := secret_column(field):
         return Redacted(blank(field, value, pk), "blanked", why)
     if isinstance(value, bytes | memoryview):
-        return Redacted(blank(field, value, pk), "blanked", "because nobody can tell what binary data holds")
+        return Redacted(blank(field, value, pk), "blanked", "because binary data cannot be examined")
     if isinstance(value, list | dict):
         scrubbed = scrub(value)
         return Redacted(scrubbed, "blanked", "in parts that look secret") if scrubbed != value else Redacted(value)
@@ -109,7 +109,7 @@ def redact(field: Any, value: Any, pk: Any, way: str | None = None) -> Redacted:
 
 
 def secret_column(field: Any) -> str:
-    """Return why a whole column is secret, or nothing; what is yes or no, or numbered by the database, never is."""
+    """Return why a column is secret, or an empty text. Booleans and automatic keys never are."""
     if field.get_internal_type() in ("BooleanField", "AutoField", "BigAutoField", "SmallAutoField"):
         return ""
     if isinstance(field, EmailField):
@@ -118,14 +118,14 @@ def secret_column(field: Any) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a column, or a key in JSON, is named like a secret: `api_key`, `apiKey`, `access-token`."""
+    """Return whether the name of a column, or of a key in JSON, is a secret's: `api_key`, `apiKey`, `access-token`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", name).lower().split()
     return any(WORDS.fullmatch(word.rstrip("0123456789")) for word in words) or bool(INSIDE.search("".join(words)))
 
 
 def looks_like(text: str) -> str:
-    """Return what secret a text looks like, or holds; nothing where it looks like none."""
-    for what, pattern in LOOKS.items():
+    """Return which kind of secret a text looks like or contains, or an empty text."""
+    for what, pattern in PATTERNS.items():
         if pattern.search(text):
             return what
     if text.lstrip()[:1] in ("{", "["):
@@ -138,7 +138,7 @@ def looks_like(text: str) -> str:
 
 
 def scrub(value: Any) -> Any:
-    """Return JSON without its secrets: what is named or looks like one becomes the empty value of its type."""
+    """Return JSON without secrets: a value with a secret name or look becomes the empty value of its type."""
     match value:
         case str():
             return "" if looks_like(value) else value

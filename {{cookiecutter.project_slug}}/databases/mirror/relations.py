@@ -1,4 +1,4 @@
-"""What a model leads to: its foreign keys, and its many-to-many fields."""
+"""The relations of a mirrored model, and the models that they lead to."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from typing import Any
 
 from django.db.models import ForeignKey, Model
 
-from ..external import models_of
-from .router import MIRROR
+from databases.mirror.router import MIRROR
+from databases.registry import models_of
 
 
 def foreign_keys(model: type[Model]) -> list[Any]:
-    """Return the foreign keys and one-to-one fields with a column in the model's own table."""
+    """Return the foreign keys and one-to-one fields whose column is in the model's own table."""
     return [field for field in model._meta.local_concrete_fields if isinstance(field, ForeignKey)]
 
 
 def automatic_links(model: type[Model]) -> list[Any]:
-    """Return the many-to-many fields whose table Django made; one with a through model has rows like any other."""
+    """Return the many-to-many fields with an automatic table. Rows of a through model are captured like any others."""
     return [field for field in model._meta.local_many_to_many if through_model(field)._meta.auto_created]
 
 
 def through_model(field: Any) -> type[Model]:
-    """Return the model of the links of a many-to-many field."""
+    """Return the through model of a many-to-many field, which may be automatic."""
     through: type[Model] = field.remote_field.through
     return through
 
 
 def concrete_target(field: Any) -> type[Model]:
-    """Return the model that a relation leads to; for a proxy the model behind it, which has the rows."""
+    """Return the target model of a relation, or the concrete model of a proxy."""
     target: type[Model] = field.related_model._meta.concrete_model
     return target
 
 
-def leads_to(model: type[Model]) -> set[type[Model]]:
-    """Return the other models that a row may need or be linked with, at any distance."""
+def targets_of(model: type[Model]) -> set[type[Model]]:
+    """Return the other models that rows of a model refer to, directly or through other models."""
     found: set[type[Model]] = set()
     models = [model]
     while models:
@@ -45,7 +45,7 @@ def leads_to(model: type[Model]) -> set[type[Model]]:
 
 
 def key_columns() -> set[Any]:
-    """Return the columns of mirrored models that rows are found by: primary keys, foreign keys, what these lead to."""
+    """Return the key columns of mirrored models: primary keys, foreign keys, and the targets of foreign keys."""
     models = models_of(MIRROR)
     keys = [key for model in models for key in foreign_keys(model)]
     return {model._meta.pk for model in models} | {*keys} | {key.target_field for key in keys}

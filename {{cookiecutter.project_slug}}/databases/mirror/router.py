@@ -1,4 +1,4 @@
-"""Reads of mirrored models go to the mirror; writes go nowhere, except to its test database."""
+"""Reads of mirrored models go to the mirror. Writes are refused, except in test mode."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
-from ..external import roles_of
-from ..testing.mode import is_test_database
-from .errors import MirrorWriteError
+from databases.foreign.mode import is_test_database
+from databases.mirror.errors import MirrorWriteError
+from databases.registry import roles_of
 
 MIRROR = "mirror"
 
 
 class MirrorRouter:
-    """Has two modes, told apart by `is_test_database`.
+    """Has two modes, chosen by `is_test_database`.
 
-    In production the mirror is only read, and nothing is migrated there. In tests the same alias points at a database
-    that the test run made: there everything is allowed, so that it can be built, seeded and written to by test code.
+    - In production the mirror is only read, and nothing is migrated there.
+    - In test mode the alias points at a database that the test run created. Migrations, seeds and tests may write it.
     """
 
     role = MIRROR
+    base_class = "databases.mirror.MirrorModel"
     #: Its schema belongs to someone else.
     foreign = True
 

@@ -1,8 +1,8 @@
-"""Which SQL is sent to the mirror at all: statements that read, judged by their text.
+"""Decides by its text whether SQL is sent to the mirror: only statements that read are.
 
-This stops what a read-only session lets through: statements that make the session writable again, locks on rows of the
-other application, files written on its server. A text can be made to deceive it; what such a text then does is refused
-by the session, or by a database user that may only SELECT.
+This stops statements that a read-only session would run: they make the session writable again, lock rows of the other
+application, or write files on its server. A crafted text can deceive this function. The session, or a database user
+that may only SELECT, then refuses the write.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import functools
 import re
 
 FLAGS = re.VERBOSE | re.IGNORECASE | re.DOTALL
-#: Space, brackets and comments; a comment that begins with ! or M is run by MySQL.
+#: Spaces, brackets and comments. MySQL runs comments that begin with ! or M.
 LEAD = r"(?: \s | \( | --[^\n]*(?:\n|\Z) | /\*(?![!M])(?:(?!/\*|\*/).)*\*/ )*"
-#: How statements begin that read, or arrange reads as Django's transactions and introspection do.
+#: Beginnings of statements that read, and of those that Django's transactions and introspection send.
 READING = re.compile(
     LEAD
     + r"""
@@ -32,26 +32,26 @@ READING = re.compile(
     FLAGS,
 )
 FIRST_WORDS = re.compile(LEAD + r"""( (?: [\w."`]+ \s* ){0,3} )""", FLAGS)
-#: What a statement may do although it begins as one that reads.
-BESIDE_READING = re.compile(
+#: Parts that write or lock, in a statement that begins like one that reads.
+SIDE_EFFECTS = re.compile(
     r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHARE\s+MODE\b"
     r"|\bINTO\s+(?:OUTFILE|DUMPFILE)\b|\bset_config\b",
     re.IGNORECASE,
 )
 
 
-# Remembered, because a program sends the same texts again and again, and looking at one costs as much as a short query.
+# Cached: a program sends the same statements repeatedly, and matching one takes as long as a short query.
 @functools.lru_cache(maxsize=1000)
 def only_reads(sql: str) -> bool:
-    """Return whether every statement of a text is one that reads.
+    """Return whether every statement in a text reads.
 
-    A semicolon counts as the end of a statement wherever it stands, and what follows one in a quoted value is then
-    refused: values belong into parameters.
+    Each semicolon ends a statement, even one inside a quoted value. Such a value may be refused: pass values as
+    parameters.
     """
-    return not BESIDE_READING.search(sql) and all(map(READING.match, sql.split(";")))
+    return not SIDE_EFFECTS.search(sql) and all(map(READING.match, sql.split(";")))
 
 
 def summary(sql: str) -> str:
-    """Return the first words of a text, up to the first bracket or quote: the rest may hold values."""
+    """Return the first words of a statement, up to the first bracket or quote: the rest may contain values."""
     found = FIRST_WORDS.match(sql)
     return (" ".join(found[1].split()) if found else "") or "SQL"

@@ -1,4 +1,4 @@
-"""Ends statements on a PostgreSQL mirror that take too long; `databases.connections` has the other limits of time."""
+"""Limits the time of statements on a PostgreSQL mirror. `databases.mirror.settings` has the other time limits."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from ..testing.mode import is_test_database
-from .router import MIRROR
+from databases.foreign.mode import is_test_database
+from databases.mirror.router import MIRROR
 
-STATEMENT = "SET statement_timeout = '10s'"
+STATEMENT_TIMEOUT = "SET statement_timeout = '10s'"
 
 
 def install() -> None:
-    """Limit every connection to the mirror made from now on, in whatever thread."""
+    """Limit every new connection to the mirror, in any thread."""
     connection_created.connect(_limit, dispatch_uid="databases.mirror.timeouts")
 
 
 def _limit(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if connection.alias != MIRROR or connection.vendor != "postgresql" or is_test_database(MIRROR):
         return
-    # `?options=-c%20statement_timeout=…` in the URL wins. Ours is not sent that way: poolers refuse such connections.
+    # `?options=-c%20statement_timeout=…` in the URL wins. This limit is not sent that way, because connection poolers
+    # refuse startup options.
     if "statement_timeout" not in connection.settings_dict["OPTIONS"].get("options", ""):
         with connection.cursor() as cursor:
-            cursor.execute(STATEMENT)
+            cursor.execute(STATEMENT_TIMEOUT)

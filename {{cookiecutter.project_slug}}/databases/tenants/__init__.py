@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .context import CrossTenantError, NoTenantError, UnknownTenantError, current_tenant, use_tenant
-from .threads import carry_tenant
+from .propagation import carry_tenant
 
 if TYPE_CHECKING:
     from .models import TenantModel
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for: the log filter brings this package in before models can exist.
+    # Imported on first use: the log filter imports this package before models can be loaded.
     if name == "TenantModel":
         from .models import TenantModel
 

@@ -1,58 +1,118 @@
-"""The base of the admins of tenants' models: what was done to a tenant's rows is told at that tenant's host alone.
+"""The admin of the registry, and the base class of admins of tenants' models.
 
-Django notes it in one table of the primary, by the rows' keys, and every tenant may have a row of the same key.
+Django logs changes in one table of the primary by the rows' keys, and rows of different tenants may have the same key.
+A `TenantModelAdmin` keeps their logs apart. Tenants are added by `create_tenant`, which makes their database too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.admin.options import get_content_type_for_model
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from .context import current_tenant
+from databases.tenants.context import current_tenant
+from databases.tenants.errors import EXPECTED, one_line
+from databases.tenants.lifecycle import refuse_host, rename_tenant
+from databases.tenants.registry import Tenant
+from databases.tenants.transitions import resume, suspend
+
+
+class TenantForm(forms.ModelForm):
+    """Changes a tenant's host, as `rename_tenant` does."""
+
+    class Meta:
+        model = Tenant
+        fields = ("host",)
+
+    def clean_host(self) -> str:
+        host: str = self.cleaned_data["host"]
+        try:
+            refuse_host(self.instance.slug, host)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return host
+
+
+@admin.register(Tenant)
+class TenantAdmin(admin.ModelAdmin):
+    form = TenantForm
+    list_display = ("slug", "status", "host", "server", "database")
+    list_filter = ("status", "server")
+    readonly_fields = ("slug", "status", "server", "database", "created")
+    actions = ("suspend", "resume")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        # Not obj.save(): it would undo what commands have changed since the form read its row.
+        rename_tenant(obj.slug, obj.host)
+
+    @admin.action(description="Suspend: pages answer 503", permissions=["change"])
+    def suspend(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        self.for_each(request, tenants, suspend)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        self.for_each(request, tenants, resume)
+
+    def for_each(self, request: HttpRequest, tenants: QuerySet[Tenant], work: Callable[[str], object]) -> None:
+        """Do the work for each tenant, and show a message about each."""
+        for tenant in tenants:
+            try:
+                work(tenant.slug)
+            except EXPECTED as error:
+                self.message_user(request, f"{tenant.slug}: {one_line(error)}", messages.ERROR)
+            else:
+                self.message_user(request, f"{tenant.slug}: done", messages.SUCCESS)
 
 
 class TenantModelAdmin(admin.ModelAdmin):
-    """Puts the tenant before the keys that it notes, and nothing of the rows but their keys and changed fields."""
+    """Logs `tenant/key` and the names of changed fields. The primary learns no other data of a row."""
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> LogEntry:
-        return _note(request, [obj], ADDITION, message)[0]
+        return _log(request, [obj], ADDITION, message)[0]
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> LogEntry:
-        return _note(request, [obj], CHANGE, message)[0]
+        return _log(request, [obj], CHANGE, message)[0]
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> list[LogEntry]:
-        return _note(request, queryset, DELETION)
+        return _log(request, queryset, DELETION)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what was noted of a row under the current tenant; Django's own looks by the key alone."""
+        """Show the log entries of a row of the current tenant. Django's own page selects by the key only."""
         entries = LogEntry.objects.filter(
             object_id=_key(unquote(object_id)), content_type=get_content_type_for_model(self.model)
         )
         paginator = Paginator(entries.select_related("user").order_by("action_time"), 100)
         page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
-        ours = {
+        context = {
             "action_list": page,
             "page_range": paginator.get_elided_page_range(page.number),
             "pagination_required": paginator.num_pages > 1,
         }
-        return super().history_view(request, object_id, {**ours, **(extra_context or {})})
+        return super().history_view(request, object_id, {**context, **(extra_context or {})})
 
 
-def _note(request: HttpRequest, rows: Iterable[Model], flag: int, message: Any = "") -> list[LogEntry]:
+def _log(request: HttpRequest, rows: Iterable[Model], flag: int, message: Any = "") -> list[LogEntry]:
     user: Any = request.user
-    # Not by Django's manager, which takes the key as it is, and what the row is called.
+    # Not with Django's manager, which logs the bare key and the `str` of the row.
     return [
         LogEntry.objects.create(
             user=user,

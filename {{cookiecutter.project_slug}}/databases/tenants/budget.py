@@ -1,8 +1,8 @@
-"""The connections to tenants that a process keeps open: at most `TENANT_CONNECTIONS`, whichever thread uses them.
+"""The open connections to tenants of a process: at most `TENANT_CONNECTIONS`, counted over all threads.
 
-A connection is in use from the look-up of its alias until the request ends, by one thread. Then it waits, open, for the
-next thread that asks for that tenant: the threads of a server share them, and so do async requests, each of which does
-its database work in a thread that ends with it.
+One thread uses a connection from the first query of a request until the request ends. Then the connection is idle, and
+stays open for the next thread that needs that tenant. Async requests benefit most: each does its database work in a
+thread that ends with the request.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from django.conf import settings
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .registry import Tenant
+from databases.tenants.registry import Tenant
 
 
 class InUse(OrderedDict[str, BaseDatabaseWrapper]):
     """The connections of one thread by alias, the least recently used first.
 
-    Those for upkeep, which have no attribute `tenant`, are none of the budget's business.
+    Maintenance connections, which have no attribute `tenant`, are not counted by the budget.
     """
 
     def __del__(self) -> None:
-        # Its thread has ended. No lock is taken here: this may run at any moment.
+        # The thread has ended. No lock is taken here: garbage collection may run at any moment.
         budget.abandoned.extend(self.values())
 
 
 class Budget:
-    """Who has which connection. Its methods may be called by any thread that runs no event loop."""
+    """Counts connections in use and idle connections. Any thread that runs no event loop may call its methods."""
 
     def __init__(self) -> None:
-        #: Those of threads that ended without giving them back, to be closed by the next one that comes along.
+        #: Connections of threads that ended without giving them back. The next call by another thread closes them.
         self.abandoned: deque[BaseDatabaseWrapper] = deque()
-        #: Those of the process that this one was forked from. To close them, even by forgetting them, would end them
-        #: for that process too.
+        #: Connections inherited through fork(). The references are kept: garbage collection would close the parent's
+        #: sessions.
         self.inherited: list[BaseDatabaseWrapper] = []
         self._lock = threading.Lock()
         self._in_use: set[BaseDatabaseWrapper] = set()
@@ -49,23 +49,24 @@ class Budget:
     def take(
         self, tenant: Tenant, of_thread: InUse, make: Callable[[Tenant], BaseDatabaseWrapper]
     ) -> BaseDatabaseWrapper:
-        """Return an idle connection of the tenant, or a new one that there is room for.
+        """Return an idle connection of the tenant, or a new one.
 
-        Arguments: the tenant, what the thread has in use, and what makes a connection; what that raises goes on. To
-        make room, idle connections are closed, then the thread's own: the least recently used first, and never one in
-        a transaction. Where that is not enough the budget is exceeded, rather than the request kept waiting.
+        Arguments: the tenant, the thread's connections in use, and a function that makes a connection. Raises what that
+        function raises. Above the limit, idle connections are closed, then other connections of this thread: the least
+        recently used first, and never one in a transaction. If that is not enough, the limit is exceeded instead of
+        blocking the request.
         """
         with self._lock:
             alias = tenant.alias
             same = [each for each in self._idle if each.alias == alias]
-            fitting = [each for each in same if each.tenant.place == tenant.place]  # type: ignore[attr-defined]
+            fitting = [each for each in same if each.tenant.connection_key == tenant.connection_key]  # type: ignore[attr-defined]
             taken = fitting[-1] if fitting else make(tenant)
             closing = self._drop_idle([each for each in same if each not in fitting])
             self._drop_idle([taken])
             self._in_use.add(taken)
             closing += self._drop_surplus()
             for alias, connection in list(of_thread.items()):
-                if len(self._in_use) > settings.TENANT_CONNECTIONS and _may_go(connection):
+                if len(self._in_use) > settings.TENANT_CONNECTIONS and _is_returnable(connection):
                     self._in_use.discard(connection)
                     closing.append(of_thread.pop(alias))
         _close(closing)
@@ -75,30 +76,30 @@ class Budget:
         return taken
 
     def give_back(self, of_thread: InUse) -> None:
-        """Take back what a thread has in use, but for what is in a transaction. What is not as new is closed."""
-        given = [of_thread.pop(alias) for alias, connection in list(of_thread.items()) if _may_go(connection)]
+        """Take back a thread's connections, except connections in a transaction. Changed connections are closed."""
+        given = [of_thread.pop(alias) for alias, connection in list(of_thread.items()) if _is_returnable(connection)]
         for connection in given:
             with contextlib.suppress(Error):
                 connection.close_if_unusable_or_obsolete()
-        _close([each for each in given if not _is_as_new(each)])
+        _close([each for each in given if not _is_unchanged(each)])
         now = time.monotonic()
         with self._lock:
             self._in_use.difference_update(given)
             self._idle += [each for each in given if each.connection is not None]
-            # Django closes old connections of the thread that a request is for, and knows nothing of these.
+            # Django closes old connections of the current thread, but not idle ones.
             closing = self._drop_idle([each for each in self._idle if each.close_at and each.close_at <= now])
             closing += self._drop_surplus()
         _close(closing)
 
     def forget(self, alias: str, connections: list[BaseDatabaseWrapper]) -> None:
-        """Close these connections, which were in use, and the idle ones of an alias."""
+        """Close these connections, which were in use, and the idle connections of an alias."""
         with self._lock:
             self._in_use.difference_update(connections)
             closing = self._drop_idle([each for each in self._idle if each.alias == alias])
         _close([*connections, *closing])
 
     def start_in_child(self) -> None:
-        """Start anew in a process that was forked from this one, whose threads are not there."""
+        """Reset the budget in a forked child process, which has none of the parent's threads."""
         self.inherited += [*self._idle, *self._in_use, *self.abandoned]
         self._lock, self._in_use, self._idle = threading.Lock(), set(), []
         self.abandoned.clear()
@@ -120,15 +121,15 @@ class Budget:
 
 
 def note_wrappers(connection: BaseDatabaseWrapper) -> None:
-    """Note what watches the statements of a connection now that it is new, to know it from what a request left."""
+    """Record the execute wrappers of a new connection, to notice wrappers that a request leaves behind."""
     connection.wrappers_when_new = [*connection.execute_wrappers]  # type: ignore[attr-defined]
 
 
-def _may_go(connection: BaseDatabaseWrapper) -> bool:
+def _is_returnable(connection: BaseDatabaseWrapper) -> bool:
     return hasattr(connection, "tenant") and not connection.in_atomic_block
 
 
-def _is_as_new(connection: BaseDatabaseWrapper) -> bool:
+def _is_unchanged(connection: BaseDatabaseWrapper) -> bool:
     return (
         connection.autocommit
         and not connection.needs_rollback
@@ -140,13 +141,13 @@ def _is_as_new(connection: BaseDatabaseWrapper) -> bool:
 def _close(connections: list[BaseDatabaseWrapper]) -> None:
     for each in connections:
         _adopt(each)
-        # What cannot be closed properly has gone already.
+        # A connection that fails to close is closed already.
         with contextlib.suppress(Error):
             each.close()
 
 
 def _adopt(connection: BaseDatabaseWrapper) -> None:
-    # Django refuses the use by another thread than this one, from now on.
+    # From now on Django allows this thread, and no other, to use the connection.
     connection._thread_ident = threading.get_ident()  # type: ignore[attr-defined]
 
 

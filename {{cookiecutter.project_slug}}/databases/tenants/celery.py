@@ -1,4 +1,4 @@
-"""Celery tasks that run as the tenant they were sent under. Nothing else here needs Celery: see the README."""
+"""Celery tasks that run as the tenant under which they were sent. No other module needs Celery."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 from celery import Task
 
-from .context import CrossTenantError, NoTenantError, tenant_or_none, use_tenant
+from databases.tenants.context import CrossTenantError, NoTenantError, tenant_or_none, use_tenant
 
 HEADER = "tenant"
 
 
 class TenantTask(Task):
-    """The base of tasks on tenants' rows: `@shared_task(base=TenantTask)`.
+    """The base class of tasks on tenants' rows: `@shared_task(base=TenantTask)`.
 
-    Its messages carry the tenant in a header. Sending one raises `NoTenantError` where no tenant is current, and so
-    does running one that came without; a header that names another tenant than the current one is a `CrossTenantError`.
+    Messages carry the tenant in a header. Sending raises `NoTenantError` if no tenant is current, and
+    `CrossTenantError` if the header names another tenant. Running a message without the header raises `NoTenantError`.
     """
 
     abstract = True
@@ -38,7 +38,7 @@ class TenantTask(Task):
             return super().__call__(*args, **kwargs)
 
     def _with_tenant(self, headers: dict[str, Any] | None) -> dict[str, Any]:
-        # The next task of a chain is sent by the worker, after the one before it has left its tenant.
+        # The worker sends the next task of a chain after the previous task has left its tenant.
         slug = tenant_or_none() or _tenant_of(self.app.current_worker_task)
         named = (headers or {}).get(HEADER, slug)
         if named is None:

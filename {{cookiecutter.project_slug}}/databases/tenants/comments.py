@@ -1,6 +1,6 @@
-"""Says in every statement on a tenant's database whose it is, for the logs and the activity views of servers.
+"""Adds the tenant to every statement on its database, as a comment for the server's logs and activity views.
 
-As sqlcommenter does: https://google.github.io/sqlcommenter/spec/
+The format is sqlcommenter's: https://google.github.io/sqlcommenter/spec/
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from .context import ALIAS_PREFIX
-from .registry import slug_of
+from databases.tenants.context import ALIAS_PREFIX
+from databases.tenants.registry import slug_of
 
 
 def install() -> None:
-    """Mark the statements of every connection to a tenant made from now on, in whatever thread."""
+    """Add comments to the statements of every new connection to a tenant, in all threads."""
     connection_created.connect(_mark, dispatch_uid="databases.tenants.comments")
 
 
 def marked(sql: Any, slug: str, connection: Any) -> Any:
-    """Return a statement with its tenant in a comment at its end, where it has none yet.
+    """Return a statement with its tenant in a comment at its end, which is added once.
 
-    Arguments: the statement, as text, bytes or an object of psycopg's, the tenant's slug, and the driver's connection.
+    Arguments: the statement (text, bytes or an SQL object of psycopg), the tenant's slug, and the driver's connection.
     """
     if hasattr(sql, "as_string"):
-        # psycopg has objects that stand for SQL, whose `str` is not the SQL.
+        # An SQL object of psycopg: its `str` is not the SQL.
         sql = sql.as_string(connection)
-    # A slug holds nothing that would have to be encoded, or that could end the comment.
+    # A slug has no character that must be encoded, or that could end the comment.
     comment = f"/*tenant='{slug}'*/"
     if isinstance(sql, bytes):
         return marked(sql.decode(), slug, connection).encode()
     if not isinstance(sql, str) or sql.endswith(comment):
         return sql
-    # What follows a final semicolon is another statement, for servers that take several an empty one.
+    # A comment after a final semicolon would be a second, empty statement.
     return f"{sql.rstrip().removesuffix(';')} {comment}"
 
 

@@ -1,4 +1,4 @@
-"""The current tenant: a context variable, so that threads and tasks cannot see one another's."""
+"""The current tenant. It is a context variable, so threads and tasks do not see each other's tenant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ALIAS_PREFIX = "tenant_"
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
-#: The blocks that are open now, outermost first; the last one's tenant is the current one.
+#: The open blocks, outermost first. The tenant of the last one is the current tenant.
 _open: ContextVar[tuple[use_tenant, ...]] = ContextVar("open_tenant_blocks", default=())
 
 
@@ -27,16 +27,16 @@ class UnknownTenantError(LookupError):
 
 
 class CrossTenantError(RuntimeError):
-    """Something that belongs to one tenant was used under another, or under none."""
+    """An object, queryset or connection of one tenant was used under another tenant, or under none."""
 
 
 def current_tenant() -> str:
-    """Return the slug of the current tenant. Raises `NoTenantError` where there is none."""
+    """Return the slug of the current tenant. Raises `NoTenantError` without a current tenant."""
     slug = tenant_or_none()
     if slug is None:
         raise NoTenantError(
             "No tenant is current: wrap the code in `with use_tenant(slug):`. "
-            "Threads of your own start without one; copy the context or enter it there."
+            "A new thread starts without a tenant: pass carry_tenant(function) to it."
         )
     return slug
 
@@ -48,7 +48,7 @@ def tenant_or_none() -> str | None:
 
 
 def alias_of(slug: str) -> str:
-    """Return the database alias of a tenant. Raises `ValueError` for what cannot be a slug."""
+    """Return the database alias of a tenant. Raises `ValueError` for an invalid slug."""
     if not SLUG.fullmatch(slug):
         raise ValueError(
             f"{slug!r} cannot be a tenant's slug: use a lower case letter, then at most 40 of a-z, 0-9 and hyphens."
@@ -57,11 +57,11 @@ def alias_of(slug: str) -> str:
 
 
 class use_tenant:
-    """Make a tenant the current one: `with use_tenant("acme"):`, or as a decorator, in sync and async code alike.
+    """Make a tenant the current one: `with use_tenant("acme"):`, or as a decorator, in sync and async code.
 
-    Arguments: the tenant's slug, and `switch=True` where another tenant may be current already: it is current again
-    afterwards. Raises `ValueError` for what cannot be a slug, and `CrossTenantError` on entering inside another tenant
-    without `switch`. Whether the tenant exists shows with the first query, because entering the block asks no database.
+    Arguments: the tenant's slug, and `switch=True` if another tenant may be current; it is current again afterwards.
+    Raises `ValueError` for an invalid slug, and `CrossTenantError` on entering inside another tenant without `switch`.
+    Entering sends no query: the first query raises `UnknownTenantError` if the tenant does not exist.
     """
 
     def __init__(self, slug: str, *, switch: bool = False) -> None:
@@ -74,8 +74,8 @@ class use_tenant:
             raise RuntimeError("This use_tenant() is already in use: make a new one for every `with`.")
         if not self.switch and tenant_or_none() not in (None, self.slug):
             raise CrossTenantError(
-                f"use_tenant({self.slug!r}) was entered under the tenant {tenant_or_none()!r}: leave that one first, "
-                f"or write use_tenant({self.slug!r}, switch=True) where work on two tenants at once is meant."
+                f"use_tenant({self.slug!r}) was entered under the tenant {tenant_or_none()!r}: leave that tenant "
+                f"first, or write use_tenant({self.slug!r}, switch=True) if work on two tenants at once is intended."
             )
         _open.set((*_open.get(), self))
         return self.slug
@@ -83,7 +83,7 @@ class use_tenant:
     def __exit__(self, *exception: object) -> None:
         blocks = _open.get()
         if self not in blocks:
-            # A generator was abandoned inside this block, which has been closed from outside since.
+            # A generator was suspended inside this block, and an outer block has closed the block since.
             return
         _open.set(blocks[: blocks.index(self)])
         if blocks[-1] is not self and exception[0] is None:
@@ -94,7 +94,7 @@ class use_tenant:
 
     def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            # Its body would run after the decorator had left the tenant again.
+            # Its body would run after the decorator has left the tenant.
             raise TypeError("use_tenant() cannot decorate a generator: put the `with` inside it.")
         if inspect.iscoroutinefunction(function):
 

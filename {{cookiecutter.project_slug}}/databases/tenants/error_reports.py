@@ -1,4 +1,4 @@
-"""Error reports without passwords of databases: neither the page of DEBUG nor the mail to admins holds any."""
+"""Hides passwords of databases in error reports: the page that DEBUG shows, and the mail to admins."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
-#: Modules whose variables hold what connections are made with, some as text that has no name to know it by.
+#: Modules whose local variables contain connection settings, some of them as one string.
 DRIVERS = ("django.db", "psycopg", "psycopg_binary", "psycopg_pool", "MySQLdb", "pymysql", "sqlite3")
 
 
 class DatabaseExceptionReporterFilter(SafeExceptionReporterFilter):
-    """Hides the variables of database drivers, and passwords wherever a variable or an entry of a dict is called so."""
+    """Hides all variables of database drivers, and other variables and dict entries that are named like a password."""
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
         variables = super().get_traceback_frame_variables(request, tb_frame)

@@ -1,4 +1,4 @@
-"""What may go wrong with a tenant, as lines for people: commands and the admin say the same."""
+"""Errors of operations on tenants as messages of one line, for commands and the admin."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from .states import TenantError
+from databases.tenants.states import TenantError
 
-#: Errors whose message is all that the person who asked for something needs.
+#: Errors of which the message is shown, without a traceback.
 EXPECTED = (
     TenantError,
     ValueError,
@@ -24,7 +24,7 @@ EXPECTED = (
 
 
 @contextmanager
-def told_by_command(slug: str) -> Iterator[None]:
+def command_errors(slug: str) -> Iterator[None]:
     """Within the block, expected errors become `CommandError`s that name the tenant."""
     try:
         yield

@@ -1,8 +1,8 @@
-"""Connections to tenants, made when they are asked for. Tenants never enter `settings.DATABASES`.
+"""Connections to tenants, opened on demand. Tenants are not added to `settings.DATABASES`.
 
-Each alias there costs every request time, and one more added while another thread iterates over them raises
-`RuntimeError`. This handler looks an unknown `tenant_…` alias up in the registry instead. Aliases that the settings do
-declare, as those of the tests, are found first.
+Each alias in `DATABASES` costs every request time, and adding one while another thread iterates raises `RuntimeError`.
+This handler reads the registry for an unknown alias `tenant_<slug>` instead. Aliases that the settings declare, as for
+tests, come first.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import ConnectionHandler, load_backend
 
-from . import checks, comments, lookup
-from .budget import InUse, budget, note_wrappers
-from .context import ALIAS_PREFIX
-from .registry import Tenant, slug_of
-from .states import WAYS_OUT
+from databases.tenants import checks, comments, registry_cache
+from databases.tenants.budget import InUse, budget, note_wrappers
+from databases.tenants.context import ALIAS_PREFIX
+from databases.tenants.registry import Tenant, slug_of
 
 
 class TenantConnectionHandler(ConnectionHandler):
-    """Django's handler, and tenants on demand, within the budget of the process."""
+    """Django's handler, extended by connections to tenants, whose number in the process is limited by the budget."""
 
     def __getitem__(self, alias: str) -> BaseDatabaseWrapper:
         if not alias.startswith(ALIAS_PREFIX) or alias in self.settings:
@@ -39,7 +38,7 @@ class TenantConnectionHandler(ConnectionHandler):
         return connection
 
     def __delitem__(self, alias: str) -> None:
-        """Close this thread's connection to a tenant, and those of the process that nobody uses."""
+        """Close this thread's connection to a tenant, and the process's idle connections to it."""
         if not alias.startswith(ALIAS_PREFIX) or alias in self.settings:
             super().__delitem__(alias)
         else:
@@ -47,7 +46,7 @@ class TenantConnectionHandler(ConnectionHandler):
             budget.forget(alias, [] if connection is None else [connection])
 
     def all(self, initialized_only: bool = False) -> list[BaseDatabaseWrapper]:
-        # Django's own signals go through here to close old connections and to reset query logs.
+        # Django uses all() to close old connections and to reset query logs.
         return [*super().all(initialized_only=initialized_only), *self._opened().values()]
 
     def close_all(self) -> None:
@@ -55,11 +54,11 @@ class TenantConnectionHandler(ConnectionHandler):
         self.release()
 
     @contextmanager
-    def instead(self, alias: str, config: dict[str, Any]) -> Iterator[BaseDatabaseWrapper]:
-        """Within the block, this thread's connection of the alias is a new one with these settings, whoever's they are.
+    def override(self, alias: str, config: dict[str, Any]) -> Iterator[BaseDatabaseWrapper]:
+        """Within the block, this thread's connection of the alias is a new connection with these settings.
 
-        For upkeep: databases that are not, or not yet, the tenant's. Its `tenant` is not set, so nothing is checked,
-        and the budget does not count it.
+        For maintenance: the database may not belong to a tenant yet. The connection has no attribute `tenant`, so its
+        identity is not checked, and the budget does not count it.
         """
         opened = self._opened()
         before = opened.pop(alias, None)
@@ -73,24 +72,24 @@ class TenantConnectionHandler(ConnectionHandler):
                 opened[alias] = before
 
     def release(self) -> None:
-        """Give this thread's connections to tenants back to the process, but for those in a transaction."""
+        """Give this thread's connections to tenants back to the process, except connections in a transaction."""
         budget.give_back(self._opened())
 
     def _open(self, alias: str, opened: InUse) -> BaseDatabaseWrapper:
-        tenant = lookup.by_slug(slug_of(alias))
+        tenant = registry_cache.by_slug(slug_of(alias))
         if _runs_event_loop():
-            # Django looks one up there to read its settings, as aiterator() does; it cannot be used from there.
+            # In an event loop Django only reads the settings of a connection, as aiterator() does.
             opened[alias] = _of_tenant(tenant)
             return opened[alias]
         if alias in opened:
             budget.forget("", [opened.pop(alias)])
-        # Here, so that it is after the receivers of every app, whose wrappers are to be noted too.
+        # Connected here, after the receivers of all apps, so that their wrappers are recorded too.
         connection_created.connect(_note_wrappers, dispatch_uid="databases.tenants.handler")
         connection = opened[alias] = budget.take(tenant, opened, _of_tenant)
         return connection
 
     def _opened(self) -> InUse:
-        # In Django's own thread-local: another thread's connections are not this one's.
+        # Kept in Django's own thread-local object: each thread has its own connections.
         local: Any = self._connections  # type: ignore[attr-defined]
         try:
             opened: InUse = local.tenants
@@ -100,26 +99,26 @@ class TenantConnectionHandler(ConnectionHandler):
 
 
 def _is_out_of_date(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a connection leads to where its tenant was before. One in a transaction is left until its end."""
+    """Return whether a connection has an old address of its tenant. Connections in a transaction stay until its end."""
     tenant = getattr(connection, "tenant", None)
     if tenant is None or connection.in_atomic_block:
         return False
-    current = lookup.by_slug(tenant.slug)
+    current = registry_cache.by_slug(tenant.slug)
     if current is not tenant:
-        if current.place != tenant.place:
+        if current.connection_key != tenant.connection_key:
             return True
         connection.tenant = current  # type: ignore[attr-defined]
     return False
 
 
 def _of_tenant(tenant: Tenant) -> BaseDatabaseWrapper:
-    if tenant.is_closed:
-        # SQLite would make an empty file in its place.
-        raise lookup.TenantUnavailableError(
-            f"Nobody connects to {tenant.alias!r} now, which is {tenant.status}: {WAYS_OUT[tenant.status]}."
+    if tenant.state.is_closed:
+        # SQLite would make an empty file.
+        raise registry_cache.TenantUnavailableError(
+            f"Connections to {tenant.alias!r} are refused, because it is {tenant.status}: {tenant.state.way_out}."
         )
     connection = _connection(tenant.alias, tenant.connection_settings())
-    # Who the database must belong to: whoever looks after new connections may want to know.
+    # Receivers of connection_created read whose database this must be.
     connection.tenant = tenant  # type: ignore[attr-defined]
     return connection
 
@@ -142,16 +141,16 @@ def _runs_event_loop() -> bool:
 
 
 def install() -> None:
-    """Turn Django's `connections` into this handler, and put in place what belongs to it."""
-    # Its class is changed, not the object replaced: every module of Django has imported the object by name.
+    """Turn Django's `connections` into this handler, and connect the signals that belong to it."""
+    # The class is changed instead of replacing the object, which all modules of Django have imported by name.
     connections.__class__ = TenantConnectionHandler
-    request_finished.connect(trim_connections, dispatch_uid="databases.tenants.handler")
+    request_finished.connect(release_connections, dispatch_uid="databases.tenants.handler")
     comments.install()
-    lookup.install()
+    registry_cache.install()
     checks.install()
 
 
-def trim_connections(**kwargs: Any) -> None:
-    """Give this thread's connections to tenants back to the process: a request, or a tenant's turn, has ended."""
+def release_connections(**kwargs: Any) -> None:
+    """Give this thread's connections to tenants back to the process, after a request or the work for one tenant."""
     if isinstance(connections, TenantConnectionHandler):
         connections.release()

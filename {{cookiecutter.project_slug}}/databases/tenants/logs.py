@@ -1,8 +1,8 @@
-"""Log records that know their tenant."""
+"""Adds the current tenant to log records."""
 
 import logging
 
-from .context import tenant_or_none
+from databases.tenants.context import tenant_or_none
 
 
 class TenantFilter(logging.Filter):

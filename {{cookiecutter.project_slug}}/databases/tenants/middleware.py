@@ -1,4 +1,4 @@
-"""Finds the tenant of a request by its host and makes it the current one, also while a response is streamed."""
+"""Finds the tenant of a request by its host, and makes it the current tenant, also while the response is streamed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.views.defaults import page_not_found
 
-from ..outage import database_that_is_away
-from . import lookup
-from .context import SLUG, NoTenantError, UnknownTenantError, use_tenant
-from .registry import Tenant
+from databases.availability import unavailable_database
+from databases.tenants import registry_cache
+from databases.tenants.context import SLUG, NoTenantError, UnknownTenantError, use_tenant
+from databases.tenants.registry import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ RETRY_AFTER_SECONDS = 300
 
 
 class TenantMiddleware:
-    """Serves `SITE_DOMAIN` as the central site, without a tenant, and `<a tenant's host>.SITE_DOMAIN` as that tenant's.
+    """Serves `SITE_DOMAIN` as the central site, without a tenant, and `<host>.SITE_DOMAIN` as the tenant of that host.
 
-    An unknown host is a 404, and so is a tenant's page on the central host; a tenant that is suspended or not ready
-    yet is a 503, and so is one that this process has not met while the registry's database is down. Sets
-    `request.tenant`, a `Tenant` or `None`. Hosts that are not in `ALLOWED_HOSTS` never get here.
+    Unknown hosts answer 404, and so do tenants' pages on the central host. Suspended and pending tenants answer 503,
+    and so do tenants that are not in the cache while the registry's database is down. Sets `request.tenant`, a `Tenant`
+    or `None`. Django refuses hosts that are not in `ALLOWED_HOSTS`.
     """
 
     sync_capable = True
@@ -46,73 +46,77 @@ class TenantMiddleware:
             return self._respond_async(request)
         try:
             tenant = request.tenant = find_tenant(request)  # type: ignore[attr-defined]
-        except lookup.TenantUnavailableError:
-            return unavailable()
+        except registry_cache.TenantUnavailableError as error:
+            return unavailable(str(error))
         if tenant is None:
             response: HttpResponseBase = self.get_response(request)
             return response
-        if not tenant.is_served:
-            return unavailable()
+        if not tenant.state.is_served:
+            return _not_served(tenant)
         with use_tenant(tenant.slug, switch=True):
             return keep_tenant(self.get_response(request), tenant.slug)
 
     async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
         try:
             tenant = request.tenant = await sync_to_async(find_tenant)(request)  # type: ignore[attr-defined]
-        except lookup.TenantUnavailableError:
-            return unavailable()
+        except registry_cache.TenantUnavailableError as error:
+            return unavailable(str(error))
         if tenant is None:
             response: HttpResponseBase = await self.get_response(request)
             return response
-        if not tenant.is_served:
-            return unavailable()
+        if not tenant.state.is_served:
+            return _not_served(tenant)
         with use_tenant(tenant.slug, switch=True):
             return keep_tenant(await self.get_response(request), tenant.slug)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, NoTenantError) and request.tenant is None:  # type: ignore[attr-defined]
-            logger.warning("A page of tenants was asked for on the central host: %s", request.path)
+            logger.warning("A tenant's page was requested on the central host: %s", request.path)
             return page_not_found(request, exception)
         tenant = request.tenant  # type: ignore[attr-defined]
-        if tenant is not None and database_that_is_away(exception) == tenant.alias:
-            # The class only: a driver's message quotes the address, and some the user.
-            logger.warning("The tenant's database cannot be asked (%s)", type(exception.__cause__).__name__)
-            return unavailable()
-        return unavailable() if isinstance(exception, lookup.TenantUnavailableError) else None
+        if tenant is not None and unavailable_database(exception) == tenant.alias:
+            # Only the class: messages of drivers contain the address, and some the user.
+            reason = f"The tenant's database is unavailable ({type(exception.__cause__).__name__})"
+            logger.warning(reason)
+            return unavailable(reason)
+        return unavailable(str(exception)) if isinstance(exception, registry_cache.TenantUnavailableError) else None
 
 
 def find_tenant(request: HttpRequest) -> Tenant | None:
     """Return the tenant whose host the request was sent to, or `None` for the central site.
 
-    Raises `Http404`, and `TenantUnavailableError` where the registry cannot be asked.
+    Raises `Http404`, and `TenantUnavailableError` if the registry is unavailable.
     """
     domain = split_domain_port(request.get_host())[0]
     if domain == settings.SITE_DOMAIN:
         return None
     host = domain.removesuffix(f".{settings.SITE_DOMAIN}")
     if host == domain or not SLUG.fullmatch(host):
-        raise Http404("No site lives at this host.")
+        raise Http404("There is no site at this host.")
     try:
-        tenant = lookup.by_host(host)
+        tenant = registry_cache.by_host(host)
     except UnknownTenantError as error:
-        raise Http404("No site lives at this host.") from error
-    # % if cookiecutter.__managed_tenants
-    if tenant.status == Tenant.Status.ARCHIVED:
-        raise Http404("No site lives at this host any more.")
-    # % endif
-    # A copy: whoever has the request may change it, and the process remembers the other one.
+        raise Http404("There is no site at this host.") from error
+    if tenant.state.is_gone:
+        raise Http404("The site of this host was closed.")
+    # A copy: code that changes request.tenant must not change the cached row.
     return copy.copy(tenant)
 
 
-def unavailable() -> HttpResponse:
-    """Return the answer for a tenant that cannot be served now."""
+def unavailable(reason: str) -> HttpResponse:
+    """Return the 503 for a tenant that cannot be served now. It shows the reason while `DEBUG` is on."""
+    text = reason if settings.DEBUG else "This site is temporarily unavailable."
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return HttpResponse("This site is not available at the moment.", status=503, headers=headers)
+    return HttpResponse(text, content_type="text/plain", status=503, headers=headers)
+
+
+def _not_served(tenant: Tenant) -> HttpResponse:
+    return unavailable(f"The tenant {tenant.slug!r} is {tenant.status}: {tenant.state.way_out}.")
 
 
 def keep_tenant(response: HttpResponseBase, slug: str) -> HttpResponseBase:
-    """Return the response, made to produce its streamed parts under its tenant: the middleware has left it by then."""
-    # An open file is sent as it is, by servers that can; all else may query while it is sent.
+    """Make a streamed response produce its parts under its tenant, which the middleware has left by then."""
+    # Some servers send an open file themselves. Other streams may query while they are sent.
     if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
         content: Any = response.streaming_content
         response.streaming_content = _parts_async(content, slug) if response.is_async else _parts(content, slug)
@@ -122,7 +126,7 @@ def keep_tenant(response: HttpResponseBase, slug: str) -> HttpResponseBase:
 def _parts(content: Iterable[bytes], slug: str) -> Iterator[bytes]:
     parts = iter(content)
     while True:
-        # Around each step, not around the loop: between two parts the caller's own code runs.
+        # Around each step, not around the loop: the caller's code runs between two parts.
         with use_tenant(slug, switch=True):
             try:
                 part = next(parts)

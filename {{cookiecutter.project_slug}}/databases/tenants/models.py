@@ -1,4 +1,4 @@
-"""The base of every model whose rows live in the tenants' databases, and its querysets, which stay with one tenant."""
+"""The base class of models whose rows live in the tenants' databases, and querysets that belong to one tenant."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from asgiref.sync import sync_to_async
 from django.db import connections, models
 from django.db.models.query import RawQuerySet
 
-from .context import CrossTenantError, alias_of, current_tenant, tenant_or_none
+from databases.tenants.context import CrossTenantError, alias_of, current_tenant, tenant_or_none
+from databases.tenants.registry import Tenant
+
+__all__ = ["Tenant", "TenantManager", "TenantModel", "TenantQuerySet"]
 
 
-class OfOneTenant:
+class TenantBound:
     """Refuses to evaluate a queryset under another tenant than the one it was built under.
 
-    Django chooses the database when a queryset is evaluated, so it would silently answer from the other one. A queryset
-    that names its database, with `using()`, is not held up.
+    Django chooses the database when a queryset is evaluated, so the queryset would silently return the other tenant's
+    rows. A queryset that names its database with `using()` is not checked.
     """
 
     _db: str | None
     _tenant: str | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # First: a raw queryset asks for its database while it is made.
+        # Set first: a raw queryset reads its database in __init__.
         self._tenant = tenant_or_none()
         super().__init__(*args, **kwargs)
 
@@ -33,7 +36,7 @@ class OfOneTenant:
             self._refuse_other_tenant()
             if self._tenant != tenant_or_none():
                 raise CrossTenantError(
-                    "A queryset built outside of any tenant would keep the rows of the first one that evaluates it: "
+                    "A queryset built outside of any tenant would cache the rows of one tenant for the next: "
                     "evaluate a copy, made inside the tenant with all()."
                 )
         return str(super().db)  # type: ignore[misc]
@@ -42,14 +45,14 @@ class OfOneTenant:
         if self._tenant not in (None, tenant_or_none()):
             raise CrossTenantError(
                 f"A queryset built under the tenant {self._tenant!r} was evaluated under {tenant_or_none()!r}: "
-                "evaluate it, with list() for instance, before you leave its tenant."
+                "evaluate it before you leave its tenant, for example with list()."
             )
 
 
 def check_instance(hints: dict[str, Any]) -> None:
-    """Raise `CrossTenantError` where a query starts from an object of another tenant than the current one.
+    """Raise `CrossTenantError` if a query starts from an object of another tenant than the current one.
 
-    Argument: the hints that Django gives to routers; `instance` is the object that is saved, refreshed or followed.
+    Argument: the hints that Django gives to routers. `instance` is the object that is saved, refreshed or followed.
     """
     instance = hints.get("instance")
     if not isinstance(instance, TenantModel) or instance._state.db is None:
@@ -58,15 +61,15 @@ def check_instance(hints: dict[str, Any]) -> None:
     if instance._state.db != alias:
         raise CrossTenantError(
             f"{instance._meta.label} {instance.pk} belongs to {instance._state.db!r} and was used under {alias!r}: "
-            "work with it inside use_tenant() of its own tenant."
+            "use it inside `with use_tenant()` of its tenant."
         )
 
 
-class TenantRawQuerySet(OfOneTenant, RawQuerySet):
+class TenantRawQuerySet(TenantBound, RawQuerySet):
     """What `raw()` returns."""
 
 
-class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
+class TenantQuerySet(TenantBound, models.QuerySet[Any]):
     """The queryset of a `TenantModel`. Your own querysets derive from it."""
 
     def _clone(self) -> TenantQuerySet:
@@ -75,14 +78,14 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
         return clone
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
-        # A queryset inside another one's filter() is evaluated with that one, and is not asked for its database.
+        # Django evaluates a subquery with its outer query, and does not read the database of the subquery.
         self._refuse_other_tenant()
         return super().resolve_expression(*args, **kwargs)
 
     resolve_expression.queryset_only = True  # type: ignore[attr-defined]
 
     async def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[Any]:
-        # Django looks the connection up in the event loop, where nobody can ask the registry for a tenant not met yet.
+        # Django reads the connection in the event loop, where the registry cannot be queried for a new tenant.
         await sync_to_async(lambda: connections[self.db])()
         async for each in super().aiterator(chunk_size):
             yield each
@@ -94,7 +97,7 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
         return super().bulk_update(self._own(objs), *args, **kwargs)
 
     def _own(self, objs: Iterable[Any]) -> list[Any]:
-        # Django writes these by their keys and asks no router about the objects.
+        # Django writes these rows by their keys, and gives routers no object to check.
         objs = list(objs)
         for each in objs if self._db is None else []:
             check_instance({"instance": each})
@@ -106,11 +109,11 @@ class TenantQuerySet(OfOneTenant, models.QuerySet[Any]):
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]
-    """The manager of a `TenantModel`. Your own managers derive from it, or are made of a `TenantQuerySet`."""
+    """The manager of a `TenantModel`. Your own managers derive from it, or are made from a `TenantQuerySet`."""
 
 
 class TenantModel(models.Model):
-    """A model whose rows live in the database of the current tenant, once in each."""
+    """A model whose table is in every tenant's database. Queries go to the current tenant's."""
 
     database_role = "tenant"
 
@@ -120,7 +123,7 @@ class TenantModel(models.Model):
         abstract = True
 
     def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
-        # Django tells routers which object it is for, but not where it is given a queryset.
+        # Django gives routers the object, except when a queryset is passed.
         if using is None:
             check_instance({"instance": self})
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)

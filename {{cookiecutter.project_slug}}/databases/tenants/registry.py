@@ -1,4 +1,4 @@
-"""The registry of tenants: one row each in the primary database, which says where the tenant's own database is."""
+"""The registry of tenants: a table in the primary database that says where each tenant's own database is."""
 
 from __future__ import annotations
 
@@ -10,53 +10,40 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connections, models
 
-from . import passwords
-from .context import ALIAS_PREFIX, SLUG, UnknownTenantError, alias_of
-
-#: One path segment without quotes or dots at its start: it goes into SQL and, for SQLite, into a file name.
-DATABASE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
-# % if cookiecutter.__managed_tenants
-#: How the names of databases begin that new tenants are copied from.
-TEMPLATE = "tenant_template_"
-SPARE = "tenant_spare_"
+from databases.tenants.context import ALIAS_PREFIX, SLUG, UnknownTenantError, alias_of
+# % if cookiecutter.__credentials
+from databases.tenants.credentials import passwords
 # % endif
+from databases.tenants.secret import Secret
+from databases.tenants.states import STATES, State, Status, statuses
 
-
-def statuses() -> list[tuple[str, str]]:
-    """Return the choices of `Tenant.status`; migrations name this function, and so need not change with it."""
-    return Tenant.Status.choices
+#: A path segment without quotes or a dot at its start: it becomes part of SQL and, for SQLite, of a file name.
+DATABASE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 
 
 class Tenant(models.Model):
-    """A tenant. Engine and address are those of its server, which the environment describes; so are user and password
-    while the tenant has none of its own.
+    """A tenant. The engine and address of its database come from its server in `TENANT_SERVERS`.
 
-    Rows are never deleted: the alias of a slug must not come to mean another database.
+    Rows are never deleted: an alias must never lead to another tenant's database.
     """
 
-    class Status(models.TextChoices):
-        PENDING = "pending", "pending: its database is not ready yet"
-        ACTIVE = "active", "active"
-        SUSPENDED = "suspended", "suspended: its pages answer 503"
-        # % if cookiecutter.__managed_tenants
-        MOVING = "moving", "moving to another server: its pages only read"
-        ARCHIVING = "archiving", "archiving: its pages answer 503"
-        ARCHIVED = "archived", "archived: it has no database, and its pages are gone"
-        RESTORING = "restoring", "restoring from its archive: its pages answer 503"
-        # % endif
+    Status = Status
 
     slug = models.CharField(max_length=41, unique=True, validators=[RegexValidator(rf"^{SLUG.pattern}\Z")])
-    #: What stands before `SITE_DOMAIN` in its addresses: the slug, until it is renamed.
+    #: The host name before `SITE_DOMAIN`. It is the slug until the tenant is renamed.
     host = models.CharField(max_length=41, unique=True, blank=True, validators=[RegexValidator(rf"^{SLUG.pattern}\Z")])
-    #: Tells its database from one of the same name that another registry looks after.
+    #: Written into its database too, which tells it from a database of the same name of another registry.
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     server = models.CharField(max_length=50, default="default")
     database = models.CharField(max_length=63, validators=[RegexValidator(rf"^{DATABASE}\Z")])
-    user = models.CharField(max_length=63, blank=True, default="", editable=False)
-    #: Encrypted, or the name of an environment variable: see `passwords`.
-    password = models.TextField(blank=True, default="", editable=False)
     status = models.CharField(max_length=10, choices=statuses, default=Status.PENDING)
     created = models.DateTimeField(auto_now_add=True)
+    # % if cookiecutter.__credentials
+    #: Its own database user. If empty, connections use the server's user.
+    user = models.CharField(max_length=63, blank=True, default="", editable=False)
+    #: Encrypted, or the name of an environment variable: see `credentials.passwords`.
+    password = models.TextField(blank=True, default="", editable=False)
+    # % endif
 
     class Meta:
         ordering = ["slug"]
@@ -75,63 +62,44 @@ class Tenant(models.Model):
         return alias_of(self.slug)
 
     @property
-    def is_served(self) -> bool:
-        """Whether its pages are served, if only to be read."""
-        # % if cookiecutter.__managed_tenants
-        return self.status in (self.Status.ACTIVE, self.Status.MOVING)
-        # % else
-        return self.status == self.Status.ACTIVE
-        # % endif
-
-    # % if cookiecutter.__managed_tenants
-    @property
-    def is_read_only(self) -> bool:
-        """Whether nothing is written to its database now."""
-        return self.status == self.Status.MOVING
-
-    # % endif
-    @property
-    def is_closed(self) -> bool:
-        """Whether nobody is to connect to its database, which may not be there."""
-        # % if cookiecutter.__managed_tenants
-        return self.status in (self.Status.ARCHIVING, self.Status.ARCHIVED, self.Status.RESTORING)
-        # % else
-        return False
-        # % endif
+    def state(self) -> State:
+        """What the tenant's status means."""
+        return STATES[self.status]
 
     @property
-    def place(self) -> tuple[object, ...]:
-        """What a connection was made with: where this has changed it takes another one."""
-        # % if cookiecutter.__managed_tenants
-        return self.uid, self.server, self.database, self.user, self.password, self.is_read_only, self.is_closed
+    def connection_key(self) -> tuple[object, ...]:
+        """The values that a connection depends on. If they have changed, the connection is replaced."""
+        state = self.state
+        # % if cookiecutter.__credentials
+        credentials = self.user, self.password
         # % else
-        return self.uid, self.server, self.database, self.user, self.password
+        credentials = ()
         # % endif
+        return self.uid, self.server, self.database, *credentials, state.is_read_only, state.is_closed
 
     def connection_settings(self) -> dict[str, Any]:
         """Return the complete settings of the tenant's connection.
 
-        Raises `LookupError` where the tenant's server or its password's key is not in the environment, and `ValueError`
-        for what cannot be a database's name: rows may have been written without being validated.
+        Raises `LookupError` if the environment lacks the tenant's server or the key of its password, and `ValueError`
+        for an invalid database name: the row may have been written without validation.
         """
         check_database_name(self.database)
         if self.server not in settings.TENANT_SERVERS:
             raise LookupError(f"The server {self.server!r} of tenant {self.slug!r} is not in TENANT_SERVERS: add it.")
         server = settings.TENANT_SERVERS[self.server]
-        config = {
-            **server,
-            "NAME": server["NAME"].replace("{name}", self.database),
-        }
-        config["PASSWORD"] = passwords.Password(config.get("PASSWORD") or "")
+        config = {**server, "NAME": server["NAME"].replace("{name}", self.database)}
+        config["PASSWORD"] = Secret(config.get("PASSWORD") or "")
+        # % if cookiecutter.__credentials
         if self.user:
             config |= {"USER": self.user, "PASSWORD": passwords.reveal(self.password)}
-        # Django fills in its defaults here; a partial entry makes every view of the process raise KeyError.
+        # % endif
+        # Django adds its defaults here. With an incomplete entry every view of the process would raise KeyError.
         filled: dict[str, Any] = connections.configure_settings({"default": {}, self.alias: config})[self.alias]
         return filled
 
 
 def check_database_name(name: str) -> None:
-    """Raise `ValueError` for what cannot be the name of a tenant's database."""
+    """Raise `ValueError` for an invalid name of a tenant's database."""
     if not re.fullmatch(DATABASE, name):
         raise ValueError(f"{name!r} cannot be a database's name here: use at most 63 letters, digits and _ . -")
 
@@ -139,7 +107,7 @@ def check_database_name(name: str) -> None:
 def find(slug: str) -> Tenant:
     """Return the registry row of a tenant. Raises `UnknownTenantError`."""
     try:
-        # What cannot be a slug need not be asked for, and some of it no database takes.
+        # An invalid slug is not queried: databases reject some characters.
         return Tenant.objects.get(slug=slug if SLUG.fullmatch(slug) else "")
     except Tenant.DoesNotExist:
         raise UnknownTenantError(

@@ -1,4 +1,4 @@
-"""Rows of tenant models go to the database of the current tenant; without a tenant they go nowhere."""
+"""Queries on tenant models go to the database of the current tenant. Without a tenant they are refused."""
 
 from __future__ import annotations
 
@@ -7,28 +7,22 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
-from ..external import roles_of
-# % if cookiecutter.__external_tenants
-from ..testing.mode import is_test_database
-# % endif
-from .context import ALIAS_PREFIX, alias_of, current_tenant
-from .models import check_instance
+from databases.registry import roles_of
+from databases.tenants.context import ALIAS_PREFIX, alias_of, current_tenant
+from databases.tenants.models import check_instance
 
 TENANT = "tenant"
 
 
 class TenantRouter:
-    """Answers for the aliases `tenant_<slug>`.
+    """Routes the apps of the role `tenant` to the alias of the current tenant, `tenant_<slug>`.
 
-    There is no fall-back: `NoTenantError` where no tenant is current, for reads and writes alike, and
-    `CrossTenantError` where a query starts from another tenant's object.
+    There is no fallback: reads and writes raise `NoTenantError` if no tenant is current, and `CrossTenantError` if they
+    start from an object of another tenant.
     """
 
     role = TENANT
-    # % if cookiecutter.__external_tenants
-    #: Its schema belongs to someone else: tables are made in tests only. Rows are read and written.
-    foreign = True
-    # % endif
+    base_class = "databases.tenants.TenantModel"
 
     def serves(self, alias: str) -> bool:
         return alias.startswith(ALIAS_PREFIX)
@@ -52,10 +46,6 @@ class TenantRouter:
         ours = TENANT in roles_of(app_label)
         if not self.serves(db):
             return False if ours and db == DEFAULT_DB_ALIAS else None
-        # % if cookiecutter.__external_tenants
-        if not is_test_database(db):
-            return False
-        # % endif
         return ours and hints.get("database") in (None, self.role, db)
 
     def _owns(self, model: type[Model] | Model) -> bool:

@@ -1,4 +1,4 @@
-"""Database sessions that belong to one tenant: a session cookie replayed on another tenant's host opens nothing."""
+"""Database sessions that belong to one tenant: a session cookie is not valid on another tenant's host."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib.sessions.backends import db
 
-from .context import tenant_or_none
+from databases.tenants.context import tenant_or_none
 
 OWNER = "_tenant"
 
 
 class SessionStore(db.SessionStore):
-    """Django's database session, stamped with the tenant that it was made under and refused under any other."""
+    """Django's database session, stored with its tenant and refused under any other tenant."""
 
     def load(self) -> dict[str, Any]:
         return self._ours(super().load())
@@ -29,6 +29,6 @@ class SessionStore(db.SessionStore):
     def _ours(self, data: dict[str, Any]) -> dict[str, Any]:
         if data.get(OWNER) == tenant_or_none():
             return data
-        # Without its key, saving makes a new session instead of overwriting the other tenant's.
+        # The key is dropped, so that saving makes a new session instead of overwriting the other tenant's.
         self._session_key = None
         return {}

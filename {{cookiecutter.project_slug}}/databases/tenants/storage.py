@@ -7,13 +7,13 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
-from .context import tenant_or_none
+from databases.tenants.context import tenant_or_none
 
 
 class TenantFileSystemStorage(FileSystemStorage):
     """Keeps files in `MEDIA_ROOT/tenants/<slug>/`, or in `MEDIA_ROOT/central/` without a tenant.
 
-    Django refuses names that lead out of the folder, and with it out of the tenant.
+    Django refuses names that lead out of this folder.
     """
 
     @property
@@ -25,7 +25,7 @@ class TenantFileSystemStorage(FileSystemStorage):
         return str(Path(self.base_location).absolute())
 
     def url(self, name: str | None) -> str:
-        # Django checks names where it opens files, but would make an address that leads out.
+        # path() refuses names that lead out of the folder; Django's url() does not.
         self.path(name or "")
         return super().url(name)
 

@@ -1,1 +1,1 @@
-"""Test mode: the only package that knows of it."""
+"""The settings, runner and pytest plugin of test runs. Production modules import nothing from here."""

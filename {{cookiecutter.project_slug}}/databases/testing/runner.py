@@ -1,4 +1,4 @@
-"""The `TEST_RUNNER` of the project's own settings: it refuses, because those settings hold production's databases."""
+"""The `TEST_RUNNER` of the project's own settings. It refuses to run, because they declare production's databases."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ HOW = (
 
 
 class RefusingRunner:
-    """Stands where Django expects a test runner. Raises `CommandError` before a database is touched."""
+    """A test runner that raises `CommandError` before it touches a database."""
 
     def __init__(self, **options: Any) -> None:
         raise CommandError(HOW)

@@ -1,4 +1,4 @@
-"""Copies of the main site's models of its materials, nested as deeply as they are over there."""
+"""Example copies of another application's models, in nested modules. `make remove-examples` deletes this app."""
 
 from .catalogue import Collection, Subject
 from .content.chapter import Chapter, Section

@@ -1,4 +1,4 @@
-"""The catalogue: collections inside collections, and the subjects that materials are about."""
+"""The catalogue: nested collections, and the subjects of materials."""
 
 from django.db import models
 

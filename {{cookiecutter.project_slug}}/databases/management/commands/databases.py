@@ -1,22 +1,22 @@
-"""`manage.py databases`: what is where, and is it well."""
+"""`manage.py databases`: which app lives where, which migrations are applied, and is every database healthy."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from databases.overview import Report, report_all
+from databases.report import Report, report_all
 
 
 class Command(BaseCommand):
-    help = "Show every database, what is really applied there and what is only recorded. Fails if one is not well."
+    help = "Show every database and its applied and recorded migrations. Exits 1 if any database is unhealthy."
 
     def handle(self, **options: Any) -> None:
         reports = report_all()
         for report in reports:
             self.write(report)
-        unwell = [report.alias for report in reports if report.problems]
-        if unwell:
-            raise CommandError(f"Not well: {', '.join(unwell)}")
+        unhealthy = [report.alias for report in reports if report.problems]
+        if unhealthy:
+            raise CommandError(f"Unhealthy: {', '.join(unhealthy)}")
 
     def write(self, report: Report) -> None:
         """Write one database: a headline, a line for each detail, its problems."""

@@ -1,4 +1,4 @@
-"""What `manage.py import_mirror_models` does: tables of the mirror become models, models that drifted are mended.
+"""The importer of `manage.py import_mirror_models`: tables of the mirror become models, and drifted copies are updated.
 
-Nothing else of the project uses it.
+Only that command uses this package.
 """

@@ -1,4 +1,4 @@
-"""How tables become models: names of classes and fields, relations between copies, and the text of each field."""
+"""Turns tables into models: the names of classes and fields, the relations between copies, and the text of fields."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 from django.core.management.commands import inspectdb
 from django.db.models import Model
 
-from ..models import MirrorModel
-from ..upstream import Column, Table
-from .source import A_KEY, FieldText, literal, model_text
+from databases.mirror.importer.source import KEY_COMMENT, FieldText, literal, model_text
+from databases.mirror.introspection import Column, Table
+from databases.mirror.models import MirrorModel
 
-#: For decimals whose digits the database does not tell: more than the 15 that SQLite keeps, before the point and after.
-DIGITS = {"max_digits": 45, "decimal_places": 15}
+#: Decimals whose digits the database does not report: more than the 15 digits that SQLite keeps, on both sides.
+DECIMAL_ARGUMENTS = {"max_digits": 45, "decimal_places": 15}
 
 
 @dataclass
 class Copy:
-    """A model, there or to be: its app, its name, and what a relation to it must know."""
+    """An existing or new model: its app, its name, and what relations to it need."""
 
     app: str
     name: str
     model: type[Model] | None = None
-    #: The columns that a foreign key may lead to, with the names of their fields. None for a composite primary key:
-    #: Django has no relations to those.
+    #: Names of fields, by the columns that may be targets of foreign keys. Empty for a composite primary key, because
+    #: Django has no relations to such models.
     keys: dict[str, str] = field(default_factory=dict)
     primary: str = ""
-    #: What a relation that leads here may not be called.
+    #: Names that a reverse relation to this model cannot have.
     taken: set[str] = field(default_factory=set)
 
 
@@ -35,10 +35,10 @@ class Copies:
     """The copies of tables, by table."""
 
     def __init__(self, models: Iterable[type[Model]]) -> None:
-        self.by_table = {model._meta.db_table: _present(model) for model in models}
+        self.by_table = {model._meta.db_table: _existing(model) for model in models}
 
     def new(self, table: Table, app: str, cls: str, taken: Iterable[str]) -> Copy:
-        """Add the copy of a table, under a name of its own in its app, where the lower-case names `taken` are."""
+        """Add the copy of a table, with a new name in its app. `taken` has the lower-case names of the app's models."""
         present = {"mirrormodel", *taken, *(copy.name.lower() for copy in self.by_table.values() if copy.app == app)}
         name, number = cls, 2
         while name.lower() in present:
@@ -52,38 +52,40 @@ class Copies:
         """Return the names of the fields that a copy does not have yet, by column."""
         copy = self.by_table[table.name]
         present = {str(each.column) for each in copy.model._meta.local_concrete_fields} if copy.model else set()
-        # Names of methods, too: a field `check` or `save` would take their place.
+        # Also the names of methods: a field `check` or `save` would replace one.
         used = ["objects", *copy.taken, *dir(copy.model or MirrorModel)]
         names = {}
         for column in table.columns.values():
             if not column.field_type or column.name in present:
                 continue
-            leads = self._target(table, column.name) is not None
-            name, *_ = inspectdb.Command().normalize_col_name(column.name, used, leads)
-            if leads and f"{name}_id" in used:
+            is_relation = self._target(table, column.name) is not None
+            name, *_ = inspectdb.Command().normalize_col_name(column.name, used, is_relation)
+            if is_relation and f"{name}_id" in used:
                 name += "_relation"
             names[column.name] = name
-            used += [name, f"{name}_id"] if leads else [name]
+            used += [name, f"{name}_id"] if is_relation else [name]
             if column.name in copy.keys:
                 copy.keys[column.name] = name
         copy.taken.update(used)
         return names
 
     def field_text(self, table: Table, column: Column, name: str) -> FieldText:
-        """Return the field for a column; only a comment where Django has none."""
+        """Return the field for a column, or only a comment if Django has no field for it."""
         if not column.field_type:
-            return FieldText("", comment=f"# {column.name} is left out: Django has no field for {column.unknown_type}")
+            return FieldText(
+                "", comment=f"# {column.name} is not copied: Django has no field for {column.unknown_type}"
+            )
         primary, unique = table.primary_key == [column.name], column.name in table.unique
         target = self._target(table, column.name)
         if target:
             text = self._relation(table, column.name, name, target, single=primary or unique)
         else:
-            arguments = column.arguments or (DIGITS if column.field_type == "DecimalField" else {})
-            # Only a primary key may be an AutoField.
+            arguments = column.arguments or (DECIMAL_ARGUMENTS if column.field_type == "DecimalField" else {})
+            # An AutoField must be the primary key.
             cls = column.field_type if primary else column.field_type.replace("AutoField", "IntegerField")
             text = FieldText(name, cls, [f"{key}={value}" for key, value in arguments.items()])
             if other := table.relations.get(column.name):
-                text.comment = f"{A_KEY}{'.'.join(other)}, which is not copied"
+                text.comment = f"{KEY_COMMENT}{'.'.join(other)}, which is not copied"
         if primary:
             text.arguments.append("primary_key=True")
         elif unique and text.cls != "OneToOneField":
@@ -102,7 +104,7 @@ class Copies:
         return model_text(self.by_table[table.name].name, table.name, fields)
 
     def _target(self, table: Table, column: str) -> Copy | None:
-        """Return the copy that a foreign key leads to, where it can be one here."""
+        """Return the copy that is the target of a foreign key, or `None` if it cannot be a relation here."""
         other, key = table.relations.get(column, ("", ""))
         copy = self.by_table.get(other)
         return copy if copy and key in copy.keys else None
@@ -124,7 +126,7 @@ class Copies:
         return text
 
 
-def _present(model: type[Model]) -> Copy:
+def _existing(model: type[Model]) -> Copy:
     meta = model._meta
     keys = {str(each.column): each.name for each in meta.local_concrete_fields if each.unique and each.column}
     taken = {name for each in meta.get_fields() for name in (each.name, getattr(each, "attname", each.name))}

@@ -1,4 +1,4 @@
-"""Where the files of copied models are, and how they are written: all of them, or none."""
+"""Finds the files of copied models, and writes all of them or none."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
-from ...external import load
-from ..router import MIRROR
+from databases.mirror.router import MIRROR
+from databases.registry import roles_of
 
 APPS = """from django.apps import AppConfig
 
@@ -23,28 +23,32 @@ class {name}Config(AppConfig):
 
 
 class ImportRefusedError(Exception):
-    """The import cannot be done as it was asked for; nothing has been written."""
+    """The import is not possible as requested, and nothing was written."""
 
 
 def app_for(label: str) -> str:
-    """Return the label here of an app of the other application: its own, or one that no package of ours has.
+    """Return the label for the copy of an app: the same label, or `upstream_<label>` if a package here has that name.
 
-    Raises `ImportRefusedError` where both are taken, or where the app has been written and is not installed.
+    Raises `ImportRefusedError` if both are taken, or if the app was written and is not installed.
     """
     for app in (label, f"upstream_{label}"):
-        if load().apps.get(app) == frozenset({MIRROR}):
+        if roles_of(app) == {MIRROR}:
             return app
         models = settings.BASE_DIR / app / "models.py"
         if models.exists() and "MirrorModel" in models.read_text(encoding="utf-8"):
-            raise ImportRefusedError(f"{app}/ is there and not installed: add {app!r} to INSTALLED_APPS first.")
-        if app.isidentifier() and not iskeyword(app) and app not in load().apps and find_spec(app) is None:
+            raise ImportRefusedError(
+                f"{app}/ exists and is not installed: add {app!r} to INSTALLED_APPS and to APP_DATABASES first."
+            )
+        if app.isidentifier() and not iskeyword(app) and app not in apps.app_configs and find_spec(app) is None:
             return app
-    raise ImportRefusedError(f"There is no name for the app {label!r}: it and 'upstream_{label}' are taken.")
+    raise ImportRefusedError(
+        f"The app {label!r} cannot be copied: the names {label!r} and 'upstream_{label}' are taken."
+    )
 
 
 def files_of_app(app: str) -> dict[Path, bytes]:
-    """Return what an app needs beside its models; nothing for one that is installed."""
-    if app in load().apps:
+    """Return the files of a new app other than its models, and none for an installed app."""
+    if app in apps.app_configs:
         return {}
     folder = settings.BASE_DIR / app
     config = APPS.format(app=app, name=app.title().replace("_", ""))
@@ -52,30 +56,30 @@ def files_of_app(app: str) -> dict[Path, bytes]:
 
 
 def models_file(app: str) -> Path:
-    """Return the file that takes new models of an app. In a package of models it is one that the registry imports."""
-    folder = Path(apps.get_app_config(app).path) if app in load().apps else settings.BASE_DIR / app
+    """Return the file for new models of an app. In a package of models, its `__init__` must import that file."""
+    folder = Path(apps.get_app_config(app).path) if app in apps.app_configs else settings.BASE_DIR / app
     return folder / "models/imported.py" if (folder / "models").is_dir() else folder / "models.py"
 
 
-def is_ours(path: Path) -> bool:
-    """Return whether a file is one of this project's sources."""
+def is_project_file(path: Path) -> bool:
+    """Return whether a file is a source of this project."""
     path = path.resolve()
     return path.is_relative_to(settings.BASE_DIR) and "site-packages" not in path.parts
 
 
-def shortened(path: Path) -> str:
-    """Return a path as seen from the project's folder."""
+def relative_path(path: Path) -> str:
+    """Return a path relative to the project's folder."""
     path = path.resolve()
     return path.relative_to(settings.BASE_DIR).as_posix() if path.is_relative_to(settings.BASE_DIR) else str(path)
 
 
 def write(files: dict[Path, bytes]) -> None:
-    """Write files. Each is complete at every moment, and none is changed before all of them have been written."""
+    """Write all files beside their targets, then replace the targets: each file is complete at every moment."""
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.new")
-        beside.write_bytes(content)
+        temporary = path.with_name(f"{path.name}.new")
+        temporary.write_bytes(content)
         if path.exists():
-            shutil.copymode(path, beside)
+            shutil.copymode(path, temporary)
     for path in files:
         path.with_name(f"{path.name}.new").replace(path)

@@ -1,8 +1,8 @@
-"""Which app of the other application a table belongs to, and how its model is called there.
+"""Finds the app label and the model name that the other application has for a table.
 
-A Django application says so itself, in the tables of its content types, permissions and migrations. Content types hold
-names in lower case; the words of a permission, "Can add page log entry", give back where the capitals were. What none
-of them knows is told from the name of the table: `blog_post_tags` is `PostTags` of `blog`.
+The tables of a Django application contain them: content types, permissions and migrations. Content types have names in
+lower case; the words of a permission, such as "Can add page log entry", show where the capitals are. For other tables
+the name of the table is split: `blog_post_tags` becomes `PostTags` of `blog`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..upstream import UpstreamError, reading
+from databases.mirror.introspection import UpstreamError, reading
 
 #: Tables of Django's own apps that do not begin with the app's label.
-OF_DJANGO = {
+DJANGO_TABLES = {
     "django_admin_log": ("admin", "LogEntry"),
     "django_content_type": ("contenttypes", "ContentType"),
     "django_flatpage": ("flatpages", "FlatPage"),
@@ -36,37 +36,37 @@ PERMISSIONS = (
 
 
 @dataclass(frozen=True)
-class Directory:
-    """What the other application's own tables tell: labels of apps, and class names by label and lower-case name."""
+class UpstreamNames:
+    """Names from the other application's tables: app labels, and class names by label and lower-case name."""
 
     labels: set[str] = field(default_factory=set)
     models: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def read_directory(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> Directory:
-    """Return what can be read of it, given the tables that there are; nothing of what is no Django project."""
-    there = set(tables)
-    models = {(label, model): model.title() for label, model in _rows(connection, CONTENT_TYPES, there)}
-    for label, model, permission in _rows(connection, PERMISSIONS, there):
+def read_names(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> UpstreamNames:
+    """Return the names that the existing tables contain. They are empty if the application does not use Django."""
+    existing = set(tables)
+    models = {(label, model): model.title() for label, model in _rows(connection, CONTENT_TYPES, existing)}
+    for label, model, permission in _rows(connection, PERMISSIONS, existing):
         words = str(permission).removeprefix("Can add ").split()
         if "".join(words).lower() == model:
             models[label, model] = "".join(word[0].upper() + word[1:] for word in words)
-    labels = {label for label, _ in models} | {label for (label,) in _rows(connection, MIGRATIONS, there)}
-    return Directory(labels, models)
+    labels = {label for label, _ in models} | {label for (label,) in _rows(connection, MIGRATIONS, existing)}
+    return UpstreamNames(labels, models)
 
 
-def place(table: str, directory: Directory) -> tuple[str, str]:
-    """Return the label of the app that a table belongs to, and the name of its model."""
-    if table in OF_DJANGO:
-        return OF_DJANGO[table]
-    # The longest: of `blog` and `blog_images` the second one has `blog_images_image`.
-    label = _longest(table, directory.labels) or table.partition("_")[0]
+def app_and_model(table: str, names: UpstreamNames) -> tuple[str, str]:
+    """Return the app label and the model name of a table."""
+    if table in DJANGO_TABLES:
+        return DJANGO_TABLES[table]
+    # The longest label: `blog_images_image` belongs to `blog_images`, not to `blog`.
+    label = _longest(table, names.labels) or table.partition("_")[0]
     rest = table[len(label) :].strip("_") or table
-    known = _longest(rest, [model for app, model in directory.models if app == label])
-    name = directory.models.get((label, known), "") + _camel_case(rest[len(known) :])
-    # The name of a table may begin with a digit, or be "none".
-    fits = name.isidentifier() and not keyword.iskeyword(name)
-    return re.sub(r"\W", "_", label.lower()), name if fits else f"Table{name}"
+    known = _longest(rest, [model for app, model in names.models if app == label])
+    name = names.models.get((label, known), "") + _camel_case(rest[len(known) :])
+    # The rest of a table's name may begin with a digit, or be "none".
+    is_valid = name.isidentifier() and not keyword.iskeyword(name)
+    return re.sub(r"\W", "_", label.lower()), name if is_valid else f"Table{name}"
 
 
 def _longest(name: str, beginnings: Iterable[str]) -> str:
@@ -77,10 +77,10 @@ def _camel_case(name: str) -> str:
     return "".join(part[0].upper() + part[1:] for part in re.split(r"[\W_]+", name) if part)
 
 
-def _rows(connection: BaseDatabaseWrapper, sql: str, there: set[str]) -> list[tuple[str, ...]]:
-    if not set(re.findall(r"(?:FROM|JOIN) (\w+)", sql)) <= there:
+def _rows(connection: BaseDatabaseWrapper, sql: str, existing: set[str]) -> list[tuple[str, ...]]:
+    if not set(re.findall(r"(?:FROM|JOIN) (\w+)", sql)) <= existing:
         return []
-    # They may not be for our user to read: names are told from those of the tables then.
+    # If the database user may not read them, names come from the names of tables.
     with suppress(UpstreamError), reading("A table of Django's"), connection.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())

@@ -1,6 +1,6 @@
-"""Works out what an import writes: models for tables that have none, and changes in place where a copy has drifted.
+"""Plans an import: models for new tables, and changes in place for drifted copies.
 
-Nothing is written here: the result is the new contents of files.
+This module writes nothing: its result is the new contents of files.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from django.apps import apps
 from django.db import connections
 from django.db.models import Model
 
-from ..drift import compare, copied_models
-from ..router import MIRROR
-from ..upstream import Column, Table, read_table
-from .copies import Copies
-from .files import app_for, files_of_app, is_ours, models_file, shortened
-from .source import HEAD, SourceError, SourceFile
+from databases.mirror.drift import compare, copied_models
+from databases.mirror.importer.copies import Copies
+from databases.mirror.importer.files import app_for, files_of_app, is_project_file, models_file, relative_path
+from databases.mirror.importer.source import HEAD, SourceError, SourceFile
+from databases.mirror.introspection import Column, Table, read_table
+from databases.mirror.router import MIRROR
 
-#: The findings of the comparison that a change of the copy mends.
-MENDED = {"missing column", "type", "arguments", "null", "extra column"}
+#: The kinds of findings that a change of the copy repairs.
+REPAIRED = {"missing column", "type", "arguments", "null", "extra column"}
 
 
 class Import:
-    """One import: `apps` are those whose models change, `changes` and `notes` tell what is done and what is left."""
+    """One import. `apps` have new or changed models; `changes` and `notes` are lines about done and remaining work."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.apps: set[str] = set()
@@ -37,26 +37,26 @@ class Import:
         self._apps: dict[str, str] = {}
         self._sources: dict[Path, SourceFile] = {}
 
-    def run(self, places: dict[str, tuple[str, str]]) -> None:
-        """Work out the copies of tables, each with its label upstream and the name of its model.
+    def plan(self, chosen: dict[str, tuple[str, str]]) -> None:
+        """Plan the copies of tables, given the upstream label and the model name of each.
 
-        Raises `UpstreamError`, and `ImportRefusedError` where an app cannot be made.
+        Raises `UpstreamError`, and `ImportRefusedError` if an app cannot be created.
         """
         tables: dict[str, Table] = {}
-        for number, (name, (label, cls)) in enumerate(places.items(), start=1):
+        for number, (name, (label, cls)) in enumerate(chosen.items(), start=1):
             table = read_table(self._connection, name)
-            told = f"[{number:>{len(str(len(places)))}}/{len(places)}] {name}"
+            line = f"[{number:>{len(str(len(chosen)))}}/{len(chosen)}] {name}"
             copy = self._copies.by_table.get(name)
             if not copy:
                 if not table.primary_key or not all(table.columns[key].field_type for key in table.primary_key):
-                    self._report(f"{told} is left out: it has no primary key that Django can use")
+                    self._report(f"{line} is skipped: it has no primary key that Django can use")
                     continue
                 app = self._app(label)
                 copy = self._copies.new(table, app, cls, apps.all_models.get(app, ()))
             tables[name] = table
             fields = sum(bool(column.field_type) for column in table.columns.values())
-            self._report(f"{told} -> {copy.app}.{copy.name}, {fields} fields")
-        # The names of all fields first: relations ask for those of the models that they lead to.
+            self._report(f"{line} -> {copy.app}.{copy.name}, {fields} fields")
+        # All names of fields first: relations need the field names of their targets.
         names = {name: self._copies.name_fields(table) for name, table in tables.items()}
         for name, table in tables.items():
             copy = self._copies.by_table[name]
@@ -67,46 +67,48 @@ class Import:
                 self._source(models_file(copy.app)).append(self._copies.class_text(table, names[name]))
 
     def files(self) -> dict[Path, bytes]:
-        """Return the files that change. Raises `SourceError`, naming it, where one cannot be changed as it is."""
+        """Return the files that change. Raises `SourceError` with the path of a file that cannot be changed."""
         found = {path: content for app in self.new_apps() for path, content in files_of_app(app).items()}
         for path, source in self._sources.items():
             try:
                 result = source.result()
             except SourceError as error:
-                raise SourceError(f"{shortened(path)} {error}.") from None
+                raise SourceError(f"{relative_path(path)} {error}.") from None
             if not path.exists() or result != path.read_bytes():
                 found[path] = result
         return found
 
     def new_apps(self) -> list[str]:
-        """Return the apps that are made."""
+        """Return the apps that the import creates."""
         return sorted(app for app in self._apps.values() if files_of_app(app))
 
     def _app(self, label: str) -> str:
         if label not in self._apps:
             self._apps[label] = app = app_for(label)
             if app != label:
-                self.notes.append(f"The app {label!r} becomes {app!r}: there is another {label!r} here.")
+                self.notes.append(f"The app {label!r} becomes {app!r}: another package here is called {label!r}.")
         return self._apps[label]
 
     def _source(self, path: Path) -> SourceFile:
         if path not in self._sources:
-            if not is_ours(path):
-                raise SourceError("is not one of this project's files")
+            if not is_project_file(path):
+                raise SourceError("is not a file of this project")
             self._sources[path] = SourceFile(path.read_bytes() if path.exists() else HEAD.encode())
         return self._sources[path]
 
     def _update(self, model: type[Model], table: Table, names: dict[str, str]) -> None:
         kinds: dict[str, set[str]] = {}
         for finding in compare(model, table, self._connection.vendor):
-            if finding.kind in MENDED and (finding.kind != "extra column" or finding.column in names):
+            if finding.kind in REPAIRED and (finding.kind != "extra column" or finding.column in names):
                 kinds.setdefault(finding.column, set()).add(finding.kind)
         path = Path(getfile(model))
         for column, found in kinds.items():
             try:
                 change = self._change(self._source(path), model, table, column, found, names.get(column, ""))
             except SourceError as error:
-                self.notes.append(f"{model._meta.label}, {column!r}: change it by hand, {shortened(path)} {error}.")
+                self.notes.append(
+                    f"{model._meta.label}, {column!r}: change it manually, {relative_path(path)} {error}."
+                )
             else:
                 if change:
                     self.apps.add(model._meta.app_label)
@@ -115,7 +117,7 @@ class Import:
     def _change(
         self, source: SourceFile, model: type[Model], table: Table, name: str, kinds: set[str], new: str
     ) -> str:
-        """Change one field in its file and return what was done, if anything had to be."""
+        """Change one field in its file. Return what was done, or an empty text."""
         column = table.columns.get(name) or Column(name)
         if "extra column" in kinds:
             present = {field.name for field in model._meta.get_fields()}
@@ -129,7 +131,7 @@ class Import:
             source.remove(statement)
             return f"{field.name} is gone"
         if field.remote_field and name in table.relations:
-            # Its type is that of the field it leads to, which is changed where that one stands.
+            # The type is the target field's, which is changed in its own model.
             kinds = kinds - {"type"}
         limits: dict[str, object] = {**column.arguments} if "arguments" in kinds else {}
         if "type" in kinds or "arguments" in kinds and not limits:

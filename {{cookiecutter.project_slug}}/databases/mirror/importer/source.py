@@ -1,6 +1,6 @@
-"""The text of copied models, laid out as `ruff format` lays it out, and changes in files that people have worked on.
+"""The text of copied models, formatted like `ruff format`, and changes in files that people have edited.
 
-A file is changed at the places that its syntax tree tells, so that every byte of the rest stays.
+A file is changed at positions from its syntax tree, so that every other byte stays.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIDTH = 120
-#: Copies have null=True where upstream has it, and nobody but you knows what a `__str__` should say.
-NO_ADVICE = "# ruff: noqa: DJ001, DJ008\n"
-HEAD = f"""{NO_ADVICE}
+#: Copies have null=True where upstream has it, and an import cannot write a useful `__str__`.
+RUFF_EXCEPTIONS = "# ruff: noqa: DJ001, DJ008\n"
+HEAD = f"""{RUFF_EXCEPTIONS}
 from django.db import models
 
 from databases.mirror import MirrorModel
 """
-#: What the text of copies uses, and where it comes from.
+#: Names that the text of copies uses, and the modules to import them from.
 NAMES = {"models": "django.db", "MirrorModel": "databases.mirror"}
-A_KEY = "# a foreign key to "
+KEY_COMMENT = "# a foreign key to "
 
 Assignment = ast.Assign | ast.AnnAssign
 
 
 class SourceError(Exception):
-    """A file cannot be changed as it is; the message goes on from its name."""
+    """A file cannot be changed as it is. The message continues a sentence that begins with its path."""
 
 
 @dataclass
 class FieldText:
-    """A field: its name, class and arguments, and a comment above it; without a class the comment is all there is."""
+    """A field: its name, class and arguments, and a comment above it. Without a class there is only the comment."""
 
     name: str
     cls: str = ""
@@ -41,7 +41,7 @@ class FieldText:
     comment: str = ""
 
     def call(self) -> str:
-        """Return the expression that makes the field."""
+        """Return the expression of the field."""
         return _call(f"    {self.name} = ", f"models.{self.cls}", self.arguments)
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class FieldText:
 
 
 def literal(value: object) -> str:
-    """Return a value as Python, texts in double quotes."""
+    """Return a value as Python source, with texts in double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
@@ -61,7 +61,7 @@ def model_text(name: str, table: str, fields: list[FieldText]) -> str:
 
 
 def _call(before: str, name: str, words: list[str]) -> str:
-    """Return a call, over as many lines as it needs after what stands before it in its line."""
+    """Return a call, split into lines where needed. `before` is the text before it on its line."""
     line = f"{name}({', '.join(words)})"
     if len(before + line) <= WIDTH:
         return line
@@ -73,7 +73,7 @@ def _call(before: str, name: str, words: list[str]) -> str:
 
 
 class SourceFile:
-    """A Python file, and the changes that are to be made in it."""
+    """A Python file and the planned changes in it."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source
@@ -89,19 +89,19 @@ class SourceFile:
         self._classes = ""
 
     def result(self) -> bytes:
-        """Return the changed file. Raises `SourceError` where it would not run."""
+        """Return the changed file. Raises `SourceError` for a syntax error or a missing import."""
         if not self._edits and not self._classes:
             return self.source
         result = self.source
         newline = b"\r\n" if b"\r\n" in result else b"\n"
-        # From the end, so that the other places stay where they are; what goes to one place keeps its order.
+        # From the end, so that earlier positions stay valid. Edits at one position keep their order.
         in_order = sorted(self._edits, key=lambda edit: edit[0])
         for start, end, text in reversed(in_order):
             result = result[:start] + text.encode().replace(b"\n", newline) + result[end:]
         added = "".join(text for *_, text in self._edits) + self._classes
         appended = self._classes
-        if NO_ADVICE.strip() not in self._text and ("null=True" in added or appended):
-            appended = f"\n\n{NO_ADVICE}{appended}"
+        if RUFF_EXCEPTIONS.strip() not in self._text and ("null=True" in added or appended):
+            appended = f"\n\n{RUFF_EXCEPTIONS}{appended}"
         if appended:
             result = result.rstrip() + newline + appended.encode().replace(b"\n", newline)
         for name, origin in NAMES.items():
@@ -110,7 +110,7 @@ class SourceFile:
         return SourceFile(result).source
 
     def fields(self, cls: str) -> dict[str, Assignment]:
-        """Return the statements of a class that give a name a value."""
+        """Return the assignments of a class by name."""
         found: dict[str, Assignment] = {}
         for statement in self._class(cls).body:
             if isinstance(statement, Assignment) and statement.value:
@@ -119,36 +119,38 @@ class SourceFile:
         return found
 
     def append(self, text: str) -> None:
-        """Add a class at the end."""
+        """Add a class at the end of the file."""
         self._classes += text
 
     def add(self, cls: str, names: set[str], new: FieldText) -> None:
-        """Add a field to a class, after the last of its fields, whose names are given, or else at its top."""
+        """Add a field to a class, after the last of its fields `names`, or at its top if it has none."""
         node = self._class(cls)
         if node.body[0].lineno == node.lineno:
-            raise SourceError(f"has all of the class {cls} in line {node.lineno}")
+            raise SourceError(f"has the whole class {cls} in line {node.lineno}")
         last = max((each.end_lineno or 0 for name, each in self.fields(cls).items() if name in names), default=0)
         text = textwrap.indent(str(new), " " * node.col_offset)
         at = self._offset(last + 1 if last else node.body[0].lineno, 0)
         self._edits.append((at, at, text if last else f"{text}\n"))
 
     def remove(self, statement: Assignment) -> None:
-        """Take out a field, and the comment that an import has put above it."""
+        """Remove a field, and the comment that an import has written above it."""
         first = statement.lineno
-        if self._lines[first - 2].strip().startswith(A_KEY.encode()):
+        if self._lines[first - 2].strip().startswith(KEY_COMMENT.encode()):
             first -= 1
         self._edits.append((self._offset(first, 0), self._offset((statement.end_lineno or first) + 1, 0), ""))
 
     def replace(self, statement: Assignment, new: FieldText) -> None:
-        """Put another field in the place of one, under the same name."""
+        """Replace a field by another one with the same name."""
         self._edits.append((*self._span(statement.value), new.call()))
 
     def set_arguments(self, statement: Assignment, arguments: dict[str, object]) -> None:
-        """Give keyword arguments of a field new values."""
+        """Set keyword arguments of a field."""
         call = statement.value
         start, end = self._span(call)
-        if not isinstance(call, ast.Call) or b"#" in self.source[start:end]:
-            raise SourceError(f"makes that field in a way of its own in line {statement.lineno}")
+        if not isinstance(call, ast.Call):
+            raise SourceError(f"has no call of a field class in line {statement.lineno}")
+        if b"#" in self.source[start:end]:
+            raise SourceError(f"has a comment in that field in line {statement.lineno}")
         given = [*call.args, *call.keywords]
         words: dict[object, str] = {
             getattr(each, "arg", None) or number: self._segment(each) for number, each in enumerate(given)
@@ -161,7 +163,7 @@ class SourceFile:
         for node in ast.walk(self._tree):
             if isinstance(node, ast.ClassDef) and node.name == name:
                 return node
-        raise SourceError(f"has no class {name} written out")
+        raise SourceError(f"has no class {name}")
 
     def _offset(self, line: int, column: int) -> int:
         return sum(map(len, self._lines[: line - 1])) + column

@@ -1,4 +1,4 @@
-"""What a material is made of: chapters, and sections inside sections."""
+"""The parts of a material: chapters and nested sections."""
 
 from django.db import models
 

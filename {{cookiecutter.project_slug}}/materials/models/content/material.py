@@ -1,4 +1,4 @@
-"""A material: what a collection holds."""
+"""A material in a collection."""
 
 from django.db import models
 

@@ -1,0 +1,179 @@
+"""Everything about this project's databases: which ones there are, and which app lives in which.
+
+Addresses come from the environment: see `.env.example`. `databases/README.md` explains the layer behind this file.
+"""
+
+from databases import environment
+# % if cookiecutter.__postgresql
+from databases.embedded_postgres import url as embedded_postgres_url
+# % endif
+# % if cookiecutter.__fleet
+from databases.fleet.settings import fleet_servers
+# % endif
+# % if cookiecutter.__mirror
+from databases.mirror.settings import mirror_database
+# % endif
+# % if cookiecutter.__replicas
+from databases.replicas.settings import replica_databases
+# % endif
+# % if cookiecutter.__tenants
+from databases.tenants.settings import *  # noqa: F403
+from databases.tenants.settings import tenant_server
+# % endif
+
+# % if cookiecutter.__mysql
+from .env import DEBUG, env
+# % else
+from .env import BASE_DIR, DEBUG, env
+# % endif
+
+# Which database each app lives in. Apps that are not named here live in "default".
+# % if cookiecutter.__mirror or cookiecutter.__tenants
+APP_DATABASES: dict[str, str] = {
+    # % if cookiecutter.__mirror
+    "accounts": "mirror",  # example
+    "materials": "mirror",  # example
+    # % endif
+    # % if cookiecutter.__tenants
+    "projects": "tenant",  # example
+    # % endif
+}
+# % else
+APP_DATABASES: dict[str, str] = {}
+# % endif
+
+# Each router answers for its own apps; the primary's router takes the rest.
+DATABASE_ROUTERS = [
+    # % if cookiecutter.__mirror
+    "databases.mirror.router.MirrorRouter",
+    # % endif
+    # % if cookiecutter.__external
+    "databases.tenants.external.router.ExternalTenantRouter",
+    # % elif cookiecutter.__managed
+    "databases.tenants.router.TenantRouter",
+    # % endif
+    # % if cookiecutter.__replicas
+    "databases.replicas.router.ReplicaRouter",
+    # % endif
+    "databases.primary.PrimaryRouter",
+]
+DATABASE_APPS = [
+    "databases",
+    # % if cookiecutter.__foreign
+    "databases.foreign",
+    # % endif
+    # % if cookiecutter.__mirror
+    "databases.mirror",
+    # % endif
+    # % if cookiecutter.__replicas
+    "databases.replicas",
+    # % endif
+    # % if cookiecutter.__fleet
+    "databases.fleet",
+    # % endif
+    # % if cookiecutter.__tenants
+    "databases.tenants",
+    # % endif
+]
+# % if cookiecutter.__mirror or cookiecutter.__replicas or cookiecutter.__tenants
+DATABASE_MIDDLEWARE: list[str] = [
+    # % if cookiecutter.__tenants
+    "databases.tenants.middleware.TenantMiddleware",
+    # % endif
+    # % if cookiecutter.__replicas
+    "databases.replicas.middleware.replica_middleware",
+    # % endif
+    # % if cookiecutter.__mirror
+    "databases.mirror.middleware.MirrorDownMiddleware",
+    # % endif
+]
+# % else
+DATABASE_MIDDLEWARE: list[str] = []
+# % endif
+# While DEBUG is on, a write raises an error if only an `atomic()` on another database is open around it.
+DETECT_UNCOVERED_WRITES = DEBUG
+
+# The primary: the project's own database.
+# % if cookiecutter.primary_database == "sqlite"
+development = environment.sqlite(BASE_DIR / "db.sqlite3") if DEBUG else None
+DATABASES = {"default": environment.from_url(env.str("DATABASE_URL", default=""), "DATABASE_URL", development)}
+# % elif cookiecutter.__postgresql
+database_url = env.str("DATABASE_URL", default="")
+if DEBUG and not database_url:
+    database_url = embedded_postgres_url(BASE_DIR / ".postgres", "{{ cookiecutter.project_slug }}")
+DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
+# % else
+database_url = env.str("DATABASE_URL", default="")
+if DEBUG and not database_url:
+    # The server that compose.yaml starts.
+    database_url = "mysql://root:development@127.0.0.1:3306/{{ cookiecutter.project_slug }}"
+DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
+# % endif
+# % if cookiecutter.__mirror
+
+# The mirror: another application's database, read only. In development a demo database stands in for it.
+DATABASES["mirror"] = mirror_database(
+    env.str("MIRROR_DATABASE_URL", default=""),
+    environment.beside(DATABASES["default"], "demo_mirror") if DEBUG else None,
+)
+# What `capture_seeds` does with a column (app.model.field): "blank", "fake" or "keep". By default it blanks secrets.
+MIRROR_SEED_COLUMNS: dict[str, str] = {
+    "accounts.member.name": "fake",  # example
+}
+# % endif
+# % if cookiecutter.__replicas
+
+# Replicas of the primary. In development the primary stands in for one, so that reads take the same way.
+DATABASES |= replica_databases(
+    env.list("REPLICA_DATABASE_URLS", default=[]), {**DATABASES["default"]} if DEBUG else None
+)
+# A replica that lags more is skipped, like one that does not answer, and tried again later.
+REPLICA_MAX_LAG_SECONDS = 10
+REPLICA_RETRY_SECONDS = 10
+# Seconds for which a visitor who wrote reads the primary, if a replica cannot tell whether it has that write.
+REPLICA_PIN_SECONDS = 5
+# % endif
+# % if cookiecutter.__tenants
+
+# Tenants: one database each, connected on demand, served at <slug>.SITE_DOMAIN.
+SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost") if DEBUG else env.str("SITE_DOMAIN")
+# % if cookiecutter.__fleet
+TENANT_SERVERS = fleet_servers(
+    tenant_server(
+        env.str("TENANT_DATABASE_URL", default=""),
+        "TENANT_DATABASE_URL",
+        environment.beside(DATABASES["default"], "{name}") if DEBUG else None,
+    ),
+    env.list("TENANT_SERVERS", default=[]),
+)
+# % else
+TENANT_SERVERS = {
+    "default": tenant_server(
+        env.str("TENANT_DATABASE_URL", default=""),
+        "TENANT_DATABASE_URL",
+        environment.beside(DATABASES["default"], "{name}") if DEBUG else None,
+    )
+}
+# % endif
+# % if cookiecutter.__credentials
+# Keys of `Fernet.generate_key()`, newest first. They encrypt the passwords of tenants' database users.
+TENANT_PASSWORD_KEYS = env.list("TENANT_PASSWORD_KEYS", default=[])
+# % endif
+# % if cookiecutter.__external
+# The module that checks a tenant's database. Its owner creates and migrates it.
+TENANT_PROVISIONING = "databases.tenants.external.provision"
+# % else
+# The module that creates and migrates a tenant's database.
+TENANT_PROVISIONING = "databases.tenants.managed.provision"
+# % endif
+# The most connections to tenants that a process keeps open, in use and idle together.
+TENANT_CONNECTIONS = 64
+# Seconds for which a process caches a tenant's registry row: its status, host, address and password.
+TENANT_CACHE_SECONDS = 1
+# % if cookiecutter.__managed
+# By app label, the oldest migration that this release works with. Tenants that have it are served, migrated or not.
+TENANT_OLDEST_MIGRATIONS: dict[str, str | None] = {}
+# % endif
+# The tenants that tests have; a test names them in `databases`, as "tenant_<slug>".
+TEST_TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
+# % endif

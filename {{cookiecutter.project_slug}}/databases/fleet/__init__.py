@@ -1,0 +1,1 @@
+"""Tenants on many PostgreSQL servers: moves, archives, prepared databases, and a database user for each tenant."""

@@ -1,0 +1,59 @@
+"""What databases are compared by, and the programs that copy them."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from django.db import DatabaseError
+
+from databases.fleet import dumps
+from databases.fleet.checksums import checksums
+from databases.fleet.tests.two_servers import FleetTestCase
+from databases.tenants.states import TenantError
+
+
+class ChecksumTests(FleetTestCase):
+    def now(self) -> dict[str, str]:
+        return checksums("tenant_acme", self.config())
+
+    def test_a_change_of_a_value_or_a_row_shows_and_the_order_of_rows_does_not(self):
+        before = self.now()
+        for change, back in (
+            ("UPDATE thing SET data = '\\x00fe' WHERE id = 1", "UPDATE thing SET data = '\\x00ff' WHERE id = 1"),
+            ("UPDATE thing SET data = NULL WHERE id = 1", "UPDATE thing SET data = '\\x00ff' WHERE id = 1"),
+            ("INSERT INTO thing VALUES (9, 'x', NULL)", "DELETE FROM thing WHERE id = 9"),
+            ("CREATE TABLE more (id integer)", "DROP TABLE more"),
+            ("SELECT setval('thing_id_seq', 9)", "SELECT setval('thing_id_seq', 3)"),
+        ):
+            with self.subTest(change):
+                self.sql(change)
+                self.assertNotEqual(self.now(), before)
+                self.sql(back)
+                self.assertEqual(self.now(), before)
+
+    def test_a_column_of_any_name_hides_no_other_column(self):
+        self.sql("CREATE TABLE trap (t text, value integer); INSERT INTO trap VALUES ('same', 1)")
+        before = self.now()
+        self.sql("UPDATE trap SET value = 2")
+        self.assertNotEqual(self.now(), before)
+
+    def test_code_in_the_database_does_not_decide_what_is_compared(self):
+        before = self.now()
+        self.sql("CREATE FUNCTION seen(thing) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'the same' $$")
+        self.sql("CREATE CAST (thing AS text) WITH FUNCTION seen(thing)")
+        self.assertEqual(self.now(), before)
+
+    def test_missing_programs_are_named(self):
+        nowhere = mock.patch("shutil.which", return_value=None)
+        with nowhere, self.assertRaisesMessage(TenantError, "pg_dump is not on the PATH: install the client programs"):
+            dumps.dump(self.config(), self.folder / "x")
+
+    def test_a_program_that_fails_says_why_without_the_password(self):
+        gone = {**self.config(), "NAME": "no such database", "PASSWORD": "hunter2"}
+        with self.assertRaisesMessage(dumps.DumpError, "pg_dump failed on no such database: ") as refusal:
+            dumps.dump(gone, self.folder / "x")
+        self.assertIn("does not exist", str(refusal.exception))
+        with mock.patch("subprocess.Popen", side_effect=DatabaseError) as started, self.assertRaises(DatabaseError):
+            dumps.dump(gone, self.folder / "y")
+        self.assertNotIn("hunter2", str(started.call_args.args))
+        self.assertEqual(started.call_args.kwargs["env"]["PGPASSWORD"], "hunter2")

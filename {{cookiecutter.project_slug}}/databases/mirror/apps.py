@@ -1,0 +1,14 @@
+"""The mirror: another application's database, guarded from the first connection."""
+
+from django.apps import AppConfig
+
+
+class MirrorConfig(AppConfig):
+    name = "databases.mirror"
+
+    def ready(self) -> None:
+        from databases.mirror import checks, guard, timeouts
+
+        guard.install()
+        checks.install()
+        timeouts.install()

@@ -1,0 +1,207 @@
+"""Where reads go: to a replica, unless it could return outdated data."""
+
+import asyncio
+from unittest import mock
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.core.exceptions import SynchronousOnlyOperation, ValidationError
+from django.db import connection, router, transaction
+from django.test import TestCase, TransactionTestCase, override_settings, tag
+
+from databases.replicas import use_primary, use_replica
+from databases.replicas.tests.fresh_replicas import forget_everything
+from databases.tests.notebook.models import Note
+
+
+def reads_from(**hints: object) -> str:
+    return router.db_for_read(Note, **hints)
+
+
+@tag("replica")
+class RoutingTests(TransactionTestCase):
+    databases = {"default", "replica"}
+
+    def setUp(self):
+        forget_everything()
+
+    def test_commands_and_tasks_read_from_the_primary_unless_they_ask(self):
+        self.assertEqual(reads_from(), "default")
+        with use_replica():
+            self.assertEqual(reads_from(), "replica")
+        self.assertEqual(reads_from(), "default")
+
+    def test_writes_go_to_the_primary(self):
+        with use_replica():
+            self.assertEqual(router.db_for_write(Note), "default")
+
+    def test_inside_a_transaction_reads_stay_on_the_primary(self):
+        with use_replica(), transaction.atomic():
+            self.assertEqual(reads_from(), "default")
+
+    def test_after_a_write_reads_stay_on_the_primary(self):
+        with use_replica():
+            Note.objects.create(text="mine")
+            self.assertEqual(reads_from(), "default")
+
+    def test_a_raw_write_counts_as_a_write(self):
+        with use_replica():
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM layer_notebook_note")
+            self.assertEqual(reads_from(), "default")
+
+    def test_a_read_does_not_count_as_a_write(self):
+        with use_replica():
+            list(Note.objects.using("default"))
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_write_in_an_inner_block_counts_in_the_outer_one(self):
+        with use_replica():
+            with use_primary():
+                Note.objects.create(text="mine")
+            self.assertEqual(reads_from(), "default")
+
+    def test_an_inner_block_cannot_undo_the_pin_of_the_outer_one(self):
+        with use_replica():
+            Note.objects.create(text="mine")
+            with use_replica():
+                self.assertEqual(reads_from(), "default")
+
+    def test_an_inner_write_of_a_task_of_its_own_counts_in_the_block(self):
+        async def write_and_read() -> str:
+            async with use_replica():
+                await asyncio.gather(Note.objects.acreate(text="mine"))
+                return reads_from()
+
+        self.assertEqual(async_to_sync(write_and_read)(), "default")
+
+    def test_writes_before_the_block_count_until_a_replica_shows_them(self):
+        Note.objects.create(text="mine")
+        with use_replica():
+            self.assertEqual(reads_from(), "default")
+        with override_settings(REPLICA_PIN_SECONDS=0), use_replica():
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_write_in_one_block_counts_in_the_next_one(self):
+        with use_replica():
+            Note.objects.create(text="mine")
+        with use_replica():
+            self.assertEqual(reads_from(), "default")
+
+    def test_primary_then_replica_reads_from_a_replica(self):
+        with use_primary(), use_replica():
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_locked_row_is_read_from_the_primary(self):
+        with use_replica():
+            self.assertEqual(Note.objects.select_for_update().db, "default")
+
+    def test_validation_after_a_write_reads_from_the_primary(self):
+        with use_replica():
+            note = Note.objects.create(text="mine")
+            with self.assertNumQueries(1, using="default"), self.assertRaises(ValidationError):
+                Note(pk=note.pk, text="another").validate_unique()
+
+    def test_objects_from_the_primary_are_followed_on_the_primary(self):
+        note = Note.objects.create(text="mine")
+        forget_everything()
+        with use_replica():
+            self.assertEqual(reads_from(instance=note), "default")
+            self.assertEqual(reads_from(instance=Note(text="new")), "replica")
+
+    def test_users_and_permissions_are_read_from_the_primary(self):
+        with use_replica():
+            for model in (get_user_model(), Permission, Session, ContentType, LogEntry):
+                with self.subTest(model.__name__):
+                    self.assertEqual(router.db_for_read(model), "default")
+
+    def test_the_layers_own_tables_are_read_from_the_primary(self):
+        # Such as the registry of tenants. Of these tests' apps, `databases.tests.notebook` plays the part.
+        with use_replica(), override_settings(DATABASE_APPS=[*settings.DATABASE_APPS, "databases.tests.notebook"]):
+            self.assertEqual(reads_from(), "default")
+
+    def test_a_user_model_of_another_app_is_read_from_the_primary(self):
+        with use_replica(), mock.patch.object(settings, "AUTH_USER_MODEL", "layer_notebook.Note"):
+            self.assertEqual(reads_from(), "default")
+
+    def test_an_object_from_a_replica_may_point_to_one_from_the_primary(self):
+        one, two = Note(), Note()
+        one._state.db, two._state.db = "replica", "default"
+        self.assertTrue(router.allow_relation(one, two))
+
+    def test_nothing_is_migrated_on_a_replica(self):
+        self.assertFalse(router.allow_migrate("replica", "layer_notebook"))
+        self.assertTrue(router.allow_migrate("default", "layer_notebook"))
+
+    def test_blocks_nest_and_end_with_an_exception(self):
+        with use_replica():
+            with self.assertRaises(ZeroDivisionError), use_primary():
+                self.assertEqual(reads_from(), "default")
+                1 / 0  # noqa: B018
+            self.assertEqual(reads_from(), "replica")
+
+    def test_a_coroutine_may_ask_for_a_replica(self):
+        async def ask() -> list[str]:
+            async with use_replica():
+                return [reads_from(), await asyncio.to_thread(reads_from)]
+
+        self.assertEqual(asyncio.run(ask()), ["replica", "replica"])
+
+    def test_a_coroutine_without_async_with_is_refused(self):
+        async def ask() -> None:
+            with use_replica():
+                pass
+
+        with self.assertRaisesMessage(SynchronousOnlyOperation, "async with use_replica():"):
+            asyncio.run(ask())
+
+    def test_functions_and_coroutine_functions_may_be_decorated(self):
+        async def ask() -> str:
+            return reads_from()
+
+        self.assertEqual(use_replica()(reads_from)(), "replica")
+        self.assertEqual(asyncio.run(use_replica()(ask)()), "replica")
+        with use_replica():
+            self.assertEqual(use_primary()(reads_from)(), "default")
+            self.assertEqual(asyncio.run(use_primary()(ask)()), "default")
+
+    def test_a_generator_may_not_be_decorated(self):
+        def rows():
+            yield reads_from()
+
+        with self.assertRaisesMessage(TypeError, "put the `with` inside it"):
+            use_replica()(rows)
+
+    def test_tasks_on_one_thread_do_not_see_one_anothers_choice(self):
+        async def both() -> list[str]:
+            entered, done = asyncio.Event(), asyncio.Event()
+
+            async def inside() -> str:
+                async with use_replica():
+                    entered.set()
+                    await done.wait()
+                    return reads_from()
+
+            async def outside() -> str:
+                await entered.wait()
+                alias = reads_from()
+                done.set()
+                return alias
+
+            return list(await asyncio.gather(inside(), outside()))
+
+        self.assertEqual(asyncio.run(both()), ["replica", "default"])
+
+
+class TestCaseTests(TestCase):
+    databases = {"default", "replica"}
+
+    def test_a_test_case_sees_its_own_rows_without_tricks(self):
+        Note.objects.create(text="not committed")
+        with use_replica():
+            self.assertEqual(Note.objects.get().text, "not committed")

@@ -1,0 +1,118 @@
+"""For each database and app: which migrations are applied, and which are only recorded.
+
+`migrate` records the migrations of every app on every database that it runs for. It does so even where routers prevent
+the tables, so `showmigrations` lists migrations as applied that created nothing.
+
+The `AppConfig` of a role can extend the report by two methods: `dynamic_aliases()` returns the aliases of databases
+that `DATABASES` does not list, and `add_to_report(report)` adds details of the role.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import DatabaseError, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from databases.registry import is_foreign, role_of_alias, roles_of
+
+
+@dataclass
+class Report:
+    """One database: its alias, role, engine and name, details such as one line per app, and its problems."""
+
+    alias: str
+    role: str
+    engine: str = "?"
+    name: str = "?"
+    details: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def report_all() -> list[Report]:
+    """Return a report of every database. If a database is down, its report names that as a problem."""
+    reports = [report_on(alias) for alias in connections]
+    for config in _configs_with("dynamic_aliases"):
+        try:
+            reports += [report_on(alias) for alias in config.dynamic_aliases() if alias not in connections.settings]
+        except DatabaseError:
+            reports[0].problems.append(f"the registry of {config.label} cannot be read")
+    return reports
+
+
+def report_on(alias: str) -> Report:
+    """Return the report of one database."""
+    try:
+        report = Report(alias, role_of_alias(alias))
+    except LookupError as error:
+        return Report(alias, "?", problems=[str(error)])
+    try:
+        connection = connections[alias]
+        report.engine, report.name = connection.vendor, str(connection.settings_dict["NAME"])
+        with connection.cursor() as cursor:
+            present = set(connection.introspection.table_names(cursor))
+        if is_foreign(alias):
+            _add_tables(report, present)
+        elif report.role in _roles_with_apps():
+            _add_history(report, connection, present)
+        for config in _configs_with("add_to_report"):
+            config.add_to_report(report)
+    except (DatabaseError, LookupError) as error:
+        # Only the class: a driver's message may quote addresses and users.
+        report.problems.append(f"cannot be reached ({type(error).__name__})")
+    return report
+
+
+def _configs_with(method: str) -> list[Any]:
+    return [config for config in apps.get_app_configs() if hasattr(config, method)]
+
+
+def _roles_with_apps() -> set[str]:
+    return {role for config in apps.get_app_configs() for role in roles_of(config.label)}
+
+
+def _add_tables(report: Report, present: set[str]) -> None:
+    """Report on a database that someone else migrates: check its tables only."""
+    for config in apps.get_app_configs():
+        expected = _tables(config)
+        if expected and report.role in roles_of(config.label):
+            missing = expected - present
+            report.details[config.label] = f"{len(expected - missing)} tables, made by their owner"
+            if missing:
+                report.problems.append(f"{config.label}: missing {', '.join(sorted(missing))}")
+
+
+def _add_history(report: Report, connection: BaseDatabaseWrapper, present: set[str]) -> None:
+    """Report on a database that this project migrates: its recorded migrations, and whether their tables exist."""
+    on_disk = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
+    recorded = MigrationRecorder(connection).applied_migrations()
+    for config in apps.get_app_configs():
+        ours = {key for key in on_disk if key[0] == config.label}
+        applied = ours & set(recorded)
+        roles = roles_of(config.label)
+        if report.role not in roles:
+            if applied:
+                home = f"its tables are in the {' and '.join(sorted(roles)) or 'test'} database"
+                report.details[config.label] = f"{len(applied)} only recorded: {home}"
+            continue
+        if not ours:
+            continue
+        report.details[config.label] = f"{len(applied)} of {len(ours)} applied"
+        if applied != ours:
+            report.problems.append(f"{config.label}: {len(ours - applied)} migrations to apply")
+        elif missing := _tables(config, report.alias) - present:
+            report.problems.append(f"{config.label}: recorded as applied, but missing {', '.join(sorted(missing))}")
+
+
+def _tables(config: AppConfig, alias: str | None = None) -> set[str]:
+    """Return the tables of an app, or only the tables that routers allow in a database."""
+    models = [
+        model
+        for model in config.get_models(include_auto_created=True)
+        if alias is None or router.allow_migrate_model(alias, model)
+    ]
+    return {model._meta.db_table for model in models if model._meta.managed and not model._meta.proxy}

@@ -1,0 +1,1 @@
+"""Users and passwords of single tenants, encrypted in the registry."""

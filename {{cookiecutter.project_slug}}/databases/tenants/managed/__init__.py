@@ -1,0 +1,1 @@
+"""Tenants' databases that this project makes and migrates."""

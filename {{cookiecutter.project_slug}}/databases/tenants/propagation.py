@@ -1,0 +1,36 @@
+"""Carries the current tenant to work in other threads, and to work that runs later."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections
+
+from databases.tenants.context import current_tenant, use_tenant
+
+
+def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs under the tenant that is current now: `pool.submit(carry_tenant(work))`.
+
+    In another thread, the thread's connections are closed afterwards. Raises `NoTenantError` if no tenant is current,
+    and `TypeError` for coroutine functions and generators, whose bodies run later; tasks keep their tenant anyway.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError("carry_tenant() is for plain functions: a task keeps the tenant that it was created under.")
+    slug, home = current_tenant(), threading.get_ident()
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with use_tenant(slug, switch=True):
+                return function(*args, **kwargs)
+        finally:
+            if threading.get_ident() != home:
+                # No request ends in this thread, so nothing else closes its connections.
+                connections.close_all()
+
+    return wrapper

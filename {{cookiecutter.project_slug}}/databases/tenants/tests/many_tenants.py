@@ -1,0 +1,67 @@
+"""Any number of tenants that no setting declares. The connections of all of them lead to one database."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from django.db import connections
+from django.db.backends.signals import connection_created
+from django.test import TestCase, override_settings
+
+from databases.tenants import UnknownTenantError, budget, handler, registry_cache
+from databases.tenants.models import Tenant
+
+ADDRESS = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")
+
+
+class ManyTenantsTestCase(TestCase):
+    """Has its own registry, which threads see too, and its own connection budget: `self.budget`."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.server = {key: connections["default"].settings_dict[key] for key in ADDRESS}
+        if connections["default"].vendor == "sqlite":
+            self.server["NAME"] = str(Path(folder.name) / "tenants.sqlite3")
+        self.server |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        self.budget = budget.Budget()
+        self.tenants = {}
+        # `create_tenant` did not make these databases, so they have no identity row that could be checked.
+        receivers = [
+            each for each in connection_created.receivers if each[0][0] != "databases.tenants.managed.identity"
+        ]
+        for change in (
+            mock.patch.object(connection_created, "receivers", receivers),
+            override_settings(TENANT_SERVERS={"default": self.server, "twin": {**self.server}}),
+            mock.patch.object(budget, "budget", self.budget),
+            mock.patch.object(handler, "budget", self.budget),
+            mock.patch.object(registry_cache, "by_slug", self.find),
+        ):
+            change.__enter__()
+            self.addCleanup(change.__exit__, None, None, None)
+        self.addCleanup(self.close)
+
+    def find(self, slug: str) -> Tenant:
+        if slug not in self.tenants:
+            raise UnknownTenantError(slug)
+        return self.tenants[slug]
+
+    def register(self, number: int) -> list[str]:
+        """Make a number of tenants, and return their aliases."""
+        made = [Tenant(slug=f"number-{each}", database=f"number_{each}") for each in range(number)]
+        self.tenants.update({tenant.slug: tenant for tenant in made})
+        return [tenant.alias for tenant in made]
+
+    def close(self) -> None:
+        with override_settings(TENANT_CONNECTIONS=0):
+            connections.release()
+
+
+def ask(alias: str) -> object:
+    """Send a statement, and return the driver's connection that it was sent on."""
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return connection.connection

@@ -1,0 +1,75 @@
+"""Passwords of databases show nowhere: not in error reports, not in logs, not in a `repr`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from django.db import DatabaseError, connections
+from django.test import RequestFactory, SimpleTestCase, TestCase, override_settings
+from django.views.debug import ExceptionReporter
+
+from databases.tenants import settings as tenant_settings
+from databases.tenants.models import Tenant
+from databases.tenants.secret import Secret
+
+SERVERS = "hunter2-of-the-server"
+OTHER = "hunter2-of-another-kind"
+
+own_filter = override_settings(
+    DEFAULT_EXCEPTION_REPORTER_FILTER=tenant_settings.DEFAULT_EXCEPTION_REPORTER_FILTER, LANGUAGE_CODE="en"
+)
+
+
+@own_filter
+class ReportTestCase(TestCase):
+    """Tries to connect, with the driver of the project's own engine, to a port where nothing listens."""
+
+    def setUp(self):
+        engine = connections["default"].settings_dict["ENGINE"]
+        server = {"ENGINE": engine, "NAME": "{name}", "HOST": "127.0.0.1", "PORT": "1", "USER": "ann"}
+        if engine.endswith("sqlite3"):
+            # No file can be in here: this is no folder.
+            server["NAME"] = f"{__file__}/{{name}}"
+        servers = override_settings(TENANT_SERVERS={"default": {**server, "PASSWORD": SERVERS}})
+        servers.enable()
+        self.addCleanup(servers.disable)
+
+    def reports(self, tenant: Tenant) -> str:
+        """Return the page that DEBUG shows, the text that admins are sent, and what is logged."""
+        config = tenant.connection_settings()
+        with self.assertLogs("django", "DEBUG") as logs, connections.override(tenant.alias, config) as connection:
+            try:
+                connection.ensure_connection()
+            except DatabaseError:
+                reporter = ExceptionReporter(RequestFactory().get("/"), *sys.exc_info())
+            raised = reporter.exc_type, reporter.exc_value, reporter.tb
+            logging.getLogger("django.request").error("A page failed", exc_info=raised)
+            shown = [reporter.get_traceback_html(), reporter.get_traceback_text(), logs.output]
+            return f"{shown} {connection.settings_dict}"
+
+
+class ReportTests(ReportTestCase):
+    def test_reports_of_failed_connections_hide_the_servers_password(self):
+        text = self.reports(Tenant(slug="acme", database="acme"))
+        self.assertIn("ensure_connection", text)
+        self.assertNotIn(SERVERS, text)
+
+
+@own_filter
+class FilterTests(SimpleTestCase):
+    def test_passwords_are_hidden_and_the_rest_is_shown(self):
+        try:
+            config, password, place = {"PASSWORD": SERVERS, "OPTIONS": {"passwd": OTHER}}, SERVERS, "at home"
+            raise ValueError(len(config) + len(password) + len(place))
+        except ValueError:
+            html = ExceptionReporter(RequestFactory().get("/"), *sys.exc_info()).get_traceback_html()
+        self.assertNotIn(OTHER, html)
+        # The page shows this test's own line of code too, but no value is in it.
+        self.assertNotIn(SERVERS, html)
+        self.assertIn("at home", html)
+
+    def test_the_repr_of_a_secret_hides_it(self):
+        password = Secret(SERVERS)
+        self.assertEqual(password, SERVERS)
+        self.assertNotIn(SERVERS, f"{[password]} {password!r} {[{'PASSWORD': password}]}")

@@ -1,0 +1,64 @@
+"""Middleware and routers must stand in the right order, or `manage.py check` fails."""
+
+from django.core.checks import run_checks
+from django.test import SimpleTestCase, override_settings
+
+from databases.checks import DATABASE_READERS, PRIMARY_ROUTER
+
+OURS = ["layer.middleware.First", "layer.middleware.Second"]
+SESSIONS, LOGIN = DATABASE_READERS
+
+
+class OtherRouter:
+    """A router of another package."""
+
+
+OTHER_ROUTER = f"{__name__}.OtherRouter"
+
+
+class Checked(SimpleTestCase):
+    def errors(self, **changed: list[str]) -> list[tuple[str, str]]:
+        """Return message and cure of the errors of this module's checks, under changed settings."""
+        with override_settings(**changed):
+            found = [error for error in run_checks() if error.id in ("databases.E011", "databases.E015")]
+        return [(error.msg, error.hint) for error in found]
+
+
+class MiddlewareTests(Checked):
+    HINT = "Put *DATABASE_MIDDLEWARE into MIDDLEWARE in config/settings.py, before SessionMiddleware."
+
+    def wrong(self, *middleware: str) -> list[str]:
+        found = self.errors(MIDDLEWARE=[*middleware], DATABASE_MIDDLEWARE=OURS)
+        self.assertEqual({hint for _, hint in found} - {self.HINT}, set())
+        return [message for message, _ in found]
+
+    def test_before_sessions_it_is_fine_whatever_else_there_is(self):
+        self.assertEqual(self.wrong("of.yours.One", *OURS, "of.yours.Two", SESSIONS, LOGIN), [])
+
+    def test_a_project_may_have_no_sessions(self):
+        self.assertEqual(self.wrong("of.yours.One", *OURS), [])
+
+    def test_one_that_is_missing_is_an_error(self):
+        self.assertEqual(self.wrong(OURS[1], SESSIONS), [f"{OURS[0]} is missing from MIDDLEWARE."])
+
+    def test_one_after_the_first_that_reads_a_database_is_an_error(self):
+        for readers in ((SESSIONS, LOGIN), (LOGIN, SESSIONS)):
+            message = f"{OURS[1]} comes after {readers[0]} in MIDDLEWARE, which queries the database first."
+            self.assertEqual(self.wrong(OURS[0], readers[0], OURS[1], readers[1]), [message])
+
+    def test_without_middleware_of_the_layer_there_is_nothing_to_check(self):
+        self.assertEqual(self.errors(MIDDLEWARE=[SESSIONS], DATABASE_MIDDLEWARE=[]), [])
+
+
+class RouterTests(Checked):
+    HINT = f"Put {PRIMARY_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py."
+
+    def test_other_routers_may_stand_before_the_primarys(self):
+        self.assertEqual(self.errors(DATABASE_ROUTERS=[OTHER_ROUTER, PRIMARY_ROUTER]), [])
+
+    def test_a_router_after_the_primarys_is_an_error(self):
+        for routers in ([PRIMARY_ROUTER, OTHER_ROUTER], [OTHER_ROUTER], []):
+            with self.subTest(routers):
+                ((message, hint),) = self.errors(DATABASE_ROUTERS=routers)
+                self.assertIn(f"The last entry of DATABASE_ROUTERS is not {PRIMARY_ROUTER}.", message)
+                self.assertEqual(hint, self.HINT)

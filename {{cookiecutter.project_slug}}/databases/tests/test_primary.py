@@ -1,0 +1,34 @@
+"""Models that no other role claims live in the project's own database."""
+
+from django.conf import settings
+from django.db import router
+from django.test import SimpleTestCase, override_settings
+
+from databases.primary import PrimaryRouter
+from databases.registry import role_of_alias
+from databases.tests.notebook.models import Note
+
+
+class PrimaryRouterTests(SimpleTestCase):
+    def test_its_models_are_read_and_written_there(self):
+        self.assertEqual(router.db_for_read(Note), "default")
+        self.assertEqual(router.db_for_write(Note), "default")
+
+    def test_its_tables_are_made_there_and_nowhere_else(self):
+        self.assertTrue(router.allow_migrate("default", "layer_notebook"))
+        self.assertFalse(PrimaryRouter().allow_migrate("elsewhere", "layer_notebook"))
+
+    def test_an_app_of_another_role_or_of_none_is_not_migrated_there(self):
+        for role in ("elsewhere", ""):
+            with override_settings(APP_DATABASES={**settings.APP_DATABASES, "layer_notebook": role}):
+                self.assertFalse(PrimaryRouter().allow_migrate("default", "layer_notebook"))
+
+    def test_a_hint_narrows_an_operation_and_never_widens_it(self):
+        for hint, allowed in (("primary", True), ("default", True), ("elsewhere", False)):
+            with self.subTest(hint):
+                self.assertEqual(router.allow_migrate("default", "layer_notebook", database=hint), allowed)
+        self.assertFalse(PrimaryRouter().allow_migrate("elsewhere", "layer_notebook", database="elsewhere"))
+
+    def test_an_alias_without_a_router_is_an_error(self):
+        with self.assertRaisesMessage(LookupError, "DATABASE_ROUTERS"):
+            role_of_alias("elsewhere")

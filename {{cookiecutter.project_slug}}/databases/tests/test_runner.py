@@ -1,0 +1,59 @@
+"""Tests run with the settings of the tests, or not at all."""
+
+from django.conf import settings
+from django.test import SimpleTestCase
+
+from databases.testing.runner import HOW
+from databases.tests import production
+
+
+class RunnerTests(SimpleTestCase):
+    # No process runs an existing test: one that is not refused must not start this test again.
+
+    def test_this_run_has_the_settings_of_the_tests(self):
+        self.assertEqual(settings.SETTINGS_MODULE, "config.settings_test")
+
+    def test_manage_py_refuses_the_settings_of_production(self):
+        process = production.command("test", "layer_notebook", "--settings=config.settings")
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(HOW, process.stderr)
+        self.assertNotIn("Traceback", process.stderr)
+
+    def test_pytest_refuses_the_settings_of_production(self):
+        process = production.python("-m", "pytest", "--collect-only", "--ds=config.settings")
+        self.assertEqual(process.returncode, 4)
+        self.assertIn(HOW, process.stderr)
+        self.assertNotIn("Traceback", process.stderr)
+
+    def test_an_exported_settings_module_does_not_reach_the_tests(self):
+        process = production.command("test", "databases.tests.no_such_test", DJANGO_SETTINGS_MODULE="config.settings")
+        self.assertIn("no_such_test", process.stderr)
+        self.assertNotIn(HOW, process.stderr)
+        words = ("-m", "pytest", "--collect-only", "-q", "databases/tests/test_settings.py")
+        process = production.python(*words, DJANGO_SETTINGS_MODULE="config.settings")
+        self.assertEqual(process.returncode, 0, process.stderr)
+
+    def collected(self, *words: str) -> bool:
+        """Return whether pytest finds this file among the project's tests."""
+        process = production.python("-m", "pytest", "--collect-only", "-q", *words)
+        # Whatever the other tests are: 3 is an internal error of pytest, and 4 an error in its arguments.
+        self.assertNotIn(process.returncode, (3, 4), process.stderr)
+        return "databases/tests/test_runner.py" in process.stdout
+
+    def test_a_plain_pytest_leaves_the_layers_tests_out(self):
+        self.assertFalse(self.collected())
+
+    def test_pytest_with_layer_runs_the_layers_tests_too(self):
+        # Not all of them: collecting those of the roles takes seconds.
+        self.assertTrue(self.collected("--layer", "--ignore-glob=databases/*/tests"))
+
+    def test_the_tests_know_no_server_of_production_but_the_primarys(self):
+        url = "postgresql://ann@production.example.com/{name}"
+        names = [name for name in production.ENVIRONMENT if "DATABASE_URL" in name and name != "DATABASE_URL"]
+        # Two of each where there may be two.
+        urls = {name: f"{url},{url}" if name.endswith("URLS") else url for name in names}
+        code = "import json; from config import settings_test; print(json.dumps(vars(settings_test), default=str))"
+        found = production.run(code, DJANGO_SETTINGS_MODULE="config.settings_test", **urls)
+        used = {name: value for name, value in found.items() if name.isupper()}
+        self.assertIn("DATABASES", used)
+        self.assertNotIn("production.example.com", str(used))
