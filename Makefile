@@ -6,7 +6,7 @@ ARGS ?=
 # Words for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project test lint manifest refusals reads clean
+.PHONY: project test lint refusals reads clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
@@ -20,9 +20,6 @@ lint: .venv/test.stamp
 	.venv/bin/ruff check --isolated --target-version py310 --select E4,E7,E9,F --ignore E402,F401,F811 \
 		--config 'builtins = ["cookiecutter", "python_string"]' "{{cookiecutter.project_slug}}"
 	.venv/bin/mypy
-
-manifest: .venv/bake.stamp .venv/test.stamp
-	.venv/bin/python -m pytest --quiet --update-manifest tests/test_manifest.py
 
 refusals: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-refusals tests/test_refusals_of_the_mirror.py

@@ -32,7 +32,7 @@ import json, sys, time
 import django
 django.setup()
 from notes.models import Note
-from databases.replica import use_replica
+from databases.replicas import use_replica
 
 key = Note.objects.values_list("pk", flat=True)[0]
 taken = {"routed": [], "named": []}
@@ -55,17 +55,17 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
-from databases.replica.pinning import read_alias
+from databases.replicas.pinning import alias_for_read
 from notes.models import Note
 
 def page(request):
     for number in range(10):
         list(Note.objects.order_by("pk")[number * 20 : number * 20 + 20])
-    return HttpResponse(read_alias())
+    return HttpResponse(alias_for_read())
 
 settings.ROOT_URLCONF = type("Pages", (), {"urlpatterns": [path("", page)]})
 settings.ALLOWED_HOSTS = ["testserver"]
-settings.MIDDLEWARE = ["databases.replica.middleware.replica_middleware"]
+settings.MIDDLEWARE = ["databases.replicas.middleware.replica_middleware"]
 client = Client()
 for _ in range(50):
     client.get("/")

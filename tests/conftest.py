@@ -35,10 +35,9 @@ Server = TypeVar("Server", bound=DatabaseServer)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of `make manifest`, `make refusals` and `make reads`."""
-    parser.addoption("--update-manifest", action="store_true", help="write manifest.json anew")
-    parser.addoption("--update-refusals", action="store_true", help="write the table of refusals anew")
-    parser.addoption("--update-reads", action="store_true", help="write the table of reads anew")
+    """Add the options of `make refusals` and `make reads`."""
+    parser.addoption("--update-refusals", action="store_true", help="regenerate the table of refusals")
+    parser.addoption("--update-reads", action="store_true", help="regenerate the table of reads")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -111,12 +110,6 @@ def bake(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> Baker:
 
 
 @pytest.fixture(scope="session")
-def trees(baked: Baker) -> dict[str, dict[str, str]]:
-    """The digest of each file of each variant, whatever this run is restricted to."""
-    return {variants.name(variant): baked(**variant).digests() for variant in variants.every()}
-
-
-@pytest.fixture(scope="session")
 def environment(baked: Baker) -> Callable[[str], Environment]:
     """Return the virtual environment for a Django version; the test is skipped where no Python can run it."""
     found: dict[str, Environment] = {}
@@ -124,7 +117,7 @@ def environment(baked: Baker) -> Callable[[str], Environment]:
     def build(django: str) -> Environment:
         if django not in found:
             # These ask for everything that any variant asks for.
-            largest = variants.select(secondary_database="mirror-and-replica", django_version=django)
+            largest = variants.select(secondary_database="read-only-mirror", read_replicas="yes", django_version=django)
             wanted = environments.requirements(baked(**variant).read("pyproject.toml") for variant in largest)
             try:
                 found[django] = environments.build(django, wanted)

@@ -1,4 +1,4 @@
-"""A sample of another application's PostgreSQL database becomes the seed of a test database on PostgreSQL."""
+"""`capture_seeds` on another application's PostgreSQL database, and a PostgreSQL test database built from its seeds."""
 
 import json
 import runpy
@@ -10,18 +10,23 @@ from tests.support.environments import Environment
 from tests.support.postgres import Postgres
 from tests.support.variants import DJANGO
 
+INSTALL = """
+INSTALLED_APPS += ["corner_shop"]
+APP_DATABASES["corner_shop"] = "mirror"
+"""
 
-def test_a_seed_that_was_captured_from_postgresql_is_built_there_without_its_secrets(
+
+def test_seeds_captured_from_postgresql_hold_no_secrets_and_build_there(
     bake: Baker, environment: Callable[[str], Environment], postgres: Postgres, database_names: Iterator[str]
 ) -> None:
     project = bake(secondary_database="read-only-mirror", primary_database="postgresql", django_version=DJANGO or "6.1")
     tools = environment(project.answers["django_version"])
-    shop = runpy.run_path(str(project.path / "tests/shop.py"))
+    shop = runpy.run_path(str(project.path / "databases/mirror/tests/shop.py"))
     (project.path / "corner_shop/migrations").mkdir(parents=True)
     project.write("corner_shop/migrations/__init__.py", "")
     project.write("corner_shop/models.py", shop["MODELS"])
     project.write("corner_shop/tests.py", shop["TESTS"])
-    project.write("config/settings.py", project.read("config/settings.py") + 'INSTALLED_APPS += ["corner_shop"]\n')
+    project.write("config/settings.py", project.read("config/settings.py") + INSTALL)
     upstream = postgres.create(next(database_names))
     production = {
         "DJANGO_SETTINGS_MODULE": "config.settings",

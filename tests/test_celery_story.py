@@ -24,7 +24,7 @@ app = Celery("site", broker=os.environ["REDIS"], backend=os.environ["REDIS"])
 app.conf.broker_connection_retry_on_startup = True
 app.autodiscover_tasks(["projects"])
 """
-#: As somebody would write them who has read the README, whose tasks stand before these.
+#: Tasks as a reader of the README writes them. The README's own tasks stand before these in the file.
 TASKS = """
 from databases.tenants import current_tenant
 
@@ -46,7 +46,7 @@ def who_without_the_base():
 def count():
     return DataPoint.objects.count()
 """
-#: It fails for one of the tenants, as long as there is a file that says so.
+#: Fails for the tenant "horza" while the file "horza-fails" exists.
 MIGRATION = """
 from pathlib import Path
 from django.db import migrations
@@ -84,7 +84,7 @@ seen["not migrated"] = wait(tasks.migrate.delay("horza"))
 Path("horza-fails").unlink()
 seen["migrated again"] = wait(tasks.migrate.delay("horza"))
 seen["migrated twice"] = wait(tasks.migrate.delay("horza"))
-seen["unknown"] = wait(tasks.migrate.delay("nobody"))
+seen["unknown"] = wait(tasks.migrate.delay("unknown"))
 with use_tenant("acme"):
     seen["its own"] = wait(tasks.who.delay())
     seen["by a chain"] = wait(chain(tasks.who.s(), tasks.who.s(), tasks.who.s()).delay())
@@ -109,7 +109,7 @@ print(json.dumps(seen))
 
 @pytest.fixture
 def site(bake: Baker) -> tuple[Bake, Environment]:
-    """A project with two tenants and the tasks of its README, and an environment with Celery."""
+    """A project with tenants and the tasks of its README, and an environment with Celery."""
     project = bake(primary_database="sqlite", secondary_database="none", tenant_databases="managed")
     wanted = [*environments.requirements([project.read("pyproject.toml")]), "celery>=5.4", "redis>=5"]
     tools = environments.make("celery", sys.executable, wanted)
@@ -119,7 +119,7 @@ def site(bake: Baker) -> tuple[Bake, Environment]:
     return project, tools
 
 
-def test_a_task_runs_as_the_tenant_that_it_was_sent_under(site: tuple[Bake, Environment], tmp_path: Path) -> None:
+def test_a_task_runs_as_the_tenant_it_was_sent_under(site: tuple[Bake, Environment], tmp_path: Path) -> None:
     project, tools = site
     with contextlib.ExitStack() as stack:
         try:
@@ -152,7 +152,7 @@ def test_a_task_runs_as_the_tenant_that_it_was_sent_under(site: tuple[Bake, Envi
         "its own": ["acme"],
         "by a chain": ["acme", "acme", "acme"],
         "after a retry": "acme",
-        # The control: without the base a tenant does not come along.
+        # The control: without the base class the tenant is not carried.
         "without the base": "NoTenantError",
         "for another": "CrossTenantError",
         "called": ["acme"],
@@ -167,7 +167,7 @@ def test_a_task_runs_as_the_tenant_that_it_was_sent_under(site: tuple[Bake, Envi
 
 @contextlib.contextmanager
 def worker(project: Bake, tools: Environment, env: dict[str, str]) -> Iterator[None]:
-    """Run a worker that does one task after the other."""
+    """Run a worker that does one task at a time."""
     log = project.path.parent / "worker.log"
     words = ["--app", "config.celery", "worker", "--concurrency", "1", "--loglevel", "INFO"]
     with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""The servers that other tests run on: shared by folder, an administrator's to change, and missed in one sentence."""
+"""The servers that other tests run on: processes share one by its folder, and a missing one is named."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.databases import DatabaseServer, NotInstalledError, programs
 
 
 @pytest.mark.parametrize("fixture", ["postgres", "system_postgres", "mariadb"])
-def test_whoever_names_the_same_folder_shares_the_server(
+def test_objects_of_the_same_folder_share_the_server(
     request: pytest.FixtureRequest, shared: Path, worker_id: str, fixture: str
 ) -> None:
     server: DatabaseServer = request.getfixturevalue(fixture)
@@ -24,6 +24,6 @@ def test_whoever_names_the_same_folder_shares_the_server(
     assert other.url_for_tests(name) != other.url(name)
 
 
-def test_a_server_that_is_not_installed_is_named_with_its_package(tmp_path: Path) -> None:
+def test_a_missing_server_is_named_with_its_package(tmp_path: Path) -> None:
     with pytest.raises(NotInstalledError, match=r"no-such-server.*: apt install some-package"):
         programs("some-package", tmp_path, "sh", "no-such-server")

@@ -1,12 +1,11 @@
-"""Each test that `docs/defects.md` names is there, under that name, in projects or in the template."""
+"""The tests that `docs/defects.md` names exist, in projects or in the template."""
 
 import ast
 import re
 from pathlib import Path
 
-from tests.support.template import ROOT
+from tests.support.template import EMITTED, ROOT
 
-PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 ROWS = [
     line.strip("|").split("|")
     for line in (ROOT / "docs/defects.md").read_text(encoding="utf-8").splitlines()
@@ -17,8 +16,9 @@ ROWS = [
 def test_each_defect_is_covered_by_tests_that_exist() -> None:
     missing = []
     for package, defect, tests in ROWS:
-        home = ROOT if tests.strip().startswith("template:") else PROJECT
-        named = re.findall(r"`(tests/[^`]+)`", tests)
+        home = ROOT if tests.strip().startswith("template:") else EMITTED
+        named = re.findall(r"`([\w/]+\.py::[^`]+)`", tests)
+        assert len(named) == tests.count("::") // (1 if home == ROOT else 2), tests
         assert named, f"No test covers {package.strip()}: {defect.strip()}."
         missing += [test for test in named if test not in names_in(home, test.partition("::")[0])]
     assert missing == []

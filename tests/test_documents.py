@@ -1,4 +1,4 @@
-"""What READMEs and workflows tell people to run is run, as they would: nothing is prepared, packages come from PyPI."""
+"""Runs what READMEs and workflows tell people to run, as they would: on a bare machine, with packages from PyPI."""
 
 import ast
 import contextlib
@@ -16,18 +16,19 @@ from tests.conftest import Baker
 from tests.support import commands, documents, environments, servers, variants
 from tests.support.bakes import Bake
 from tests.support.postgres import Postgres
-from tests.support.template import ROOT, copy_template
+from tests.support.template import EMITTED, ROOT, copy_template
 from tests.support.variants import Variant
 
 TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
-#: The default answers, and two that between them have every role.
+#: The default answers, and three that together have every role and every kind of tenants.
 CHOSEN = [
     variants.select()[0],
-    variants.select(primary_database="postgresql", secondary_database="read-only-mirror", tenant_databases="external")[
-        -1
-    ],
-    variants.select(primary_database="sqlite", secondary_database="read-replica", tenant_databases="managed")[-1],
+    variants.select(primary_database="sqlite", read_replicas="yes", tenant_databases="managed")[-1],
+    variants.select(primary_database="postgresql", read_replicas="no", tenant_databases="external")[0],
+    variants.select(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")[-1],
 ]
+#: Files and folders that `databases/README.md` names without their role.
+ANY_ROLES = {"router.py", "middleware.py", "settings.py", "settings_test.py", "migrations/"}
 #: Runs the Python of a README with the names that its reader has at hand.
 RUN_BLOCKS = """
 import json, sys
@@ -56,6 +57,7 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
         for step in steps:
             commands.run(["bash", "-e", "-c", step], cwd=project.path, env=env)
         told.remove("make run")
+        told.remove("make remove-examples")
         with servers.running(project, env) as server:
             check_pages(project, server)
         for command in told:
@@ -66,6 +68,9 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
         blocks = json.dumps(documents.blocks(project.read("README.md"), "python"))
         settings = {**env, "DJANGO_SETTINGS_MODULE": "config.settings"}
         commands.run(["python", "-c", RUN_BLOCKS, blocks], cwd=project.path, env=settings)
+        # Last: what the README shows of the example apps is run before.
+        commands.run(["make", "remove-examples"], cwd=project.path, env=env)
+        commands.run(["python", "manage.py", "check"], cwd=project.path, env=env)
 
 
 def check_pages(project: Bake, server: servers.Server) -> None:
@@ -80,7 +85,7 @@ def check_pages(project: Bake, server: servers.Server) -> None:
 
 @contextlib.contextmanager
 def embedded_server(project: Bake) -> Iterator[None]:
-    """Stop the project's own PostgreSQL server in the end, if it has one."""
+    """Stop the project's own PostgreSQL server on leaving the block, if it has one."""
     try:
         yield
     finally:
@@ -97,10 +102,10 @@ def make_acme_data(project: Bake) -> None:
         connection.execute(sql.SQL("CREATE DATABASE acme_data TEMPLATE {}").format(demo))
 
 
-#: Commands of the template's README that these tests are run by, or that other tests are about.
+#: Commands of the template's README that run these tests, or that other tests are about.
 ELSEWHERE = {
     *("make test", 'make test PYTEST="-n 4 -k mirror"'),
-    *("make manifest", "make refusals", "make reads", "make run"),
+    *("make refusals", "make reads", "make run", "make lint", "make clean"),
 }
 
 
@@ -115,7 +120,7 @@ def test_the_commands_of_the_templates_readme_work_in_a_clean_clone(tmp_path: Pa
         folder = clone if command.startswith("make") else tmp_path / command.split()[0]
         folder.mkdir(exist_ok=True)
         address = command.replace("<this repository>", str(clone))
-        commands.run(["bash", "-e", "-c", address], cwd=folder, env=env, typed="\n" * 6)
+        commands.run(["bash", "-e", "-c", address], cwd=folder, env=env, typed="\n" * 7)
     for project in (clone / "my_project", tmp_path / "aperture_science", tmp_path / "uvx/my_project"):
         assert (project / "manage.py").exists()
 
@@ -130,21 +135,31 @@ def test_every_variable_that_is_named_is_one_that_the_settings_read(baked: Baker
     project = baked(**variant)
     read = {
         ast.literal_eval(node.args[0])
-        for file in ("config/settings.py", "config/settings_test.py")
+        for file in project.files
+        if file.startswith("config/") or file.endswith("settings_test.py")
         for node in ast.walk(ast.parse(project.read(file)))
-        if isinstance(node, ast.Call) and re.fullmatch(r"env\.(str|bool|list)", ast.unparse(node.func))
+        if isinstance(node, ast.Call) and re.fullmatch(r"env\.(str|bool|list)|os\.environ\.get", ast.unparse(node.func))
     }
     section = project.read("README.md").partition("## Settings")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == read
     example = set(re.findall(r"^([A-Z_]+)=", project.read(".env.example"), re.MULTILINE))
     assert example == {name for name in read if not name.startswith("TEST_")}
-    everything = "\n".join(project.read(file) for file in project.files)
+    settings = set(re.findall(r"^([A-Z_]+)\b", project.read("config/databases.py"), re.MULTILINE))
+    # That README is the same in every project, and names settings of roles that this one may lack.
+    everything = "\n".join(project.read(file) for file in project.files if file != "databases/README.md")
     # The names of databases' servers, in messages, tests, workflows and documents.
     named = set(re.findall(r"\b(?:[A-Z]+_)*(?:DATABASE_URLS?|TENANT_SERVERS|SITE_DOMAIN|ALLOWED_HOSTS)\b", everything))
-    assert named - {"SOME_DATABASE_URL"} <= read
+    assert named - {"SOME_DATABASE_URL"} <= read | settings
 
 
-def test_a_line_that_nobody_would_run_is_an_error() -> None:
+def test_the_layers_readme_names_paths_that_exist() -> None:
+    text = (EMITTED / "databases/README.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w./]+)`", text) if name.endswith(("/", ".py")) and name not in ANY_ROLES}
+    roots = [EMITTED / "databases", EMITTED]
+    assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []
+
+
+def test_a_command_of_an_unknown_program_is_an_error() -> None:
     with pytest.raises(ValueError, match="Who runs 'rm -rf x'"):
         documents.commands("Text\n\n```console\nmake test\nrm -rf x   # why not\n```\n")
     with pytest.raises(ValueError, match="Who does"):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,10 +22,11 @@ ANSWERS = (
     'project_name=O\'Brien & "Söhne" ıİ 🎉',
     "project_slug=a_project",
     "primary_database=postgresql",
-    "secondary_database=mirror-and-replica",
-    "tenant_databases=managed",
+    "secondary_database=read-only-mirror",
+    "read_replicas=yes",
+    "tenant_databases=fleet",
 )
-# What cookiecutter itself notes in a replay file: where it read and where it wrote.
+# cookiecutter itself writes into a replay file where it read and where it wrote.
 PLACES = {"_template", "_output_dir", "_repo_dir", "_checkout"}
 
 ELSEWHERE = {
@@ -34,12 +36,12 @@ ELSEWHERE = {
 }
 ASCII = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
-# Root may write anywhere, unless it gives that up.
+# Root may write anywhere, unless it gives up this right.
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
 WRITE_BITS = 0o222
 
 SECRET_NAME = re.compile(r"secret|passw|token|credential|(api|private|access)_?key|signature", re.IGNORECASE)
-# A word that mixes letters and digits at such a length was not typed by a person.
+# A long word of letters and digits was not typed by a person.
 SECRET_VALUE = re.compile(r"change.?me|\b(?=\w*[0-9])(?=\w*[A-Za-z])[\w+=-]{16,}", re.IGNORECASE)
 
 AUDITED = """
@@ -75,7 +77,8 @@ sys.addaudithook(hook)
 """
 
 SPOILED = """
-import contextlib, socket, subprocess
+import contextlib, shutil, socket, subprocess
+from pathlib import Path
 with contextlib.suppress(RuntimeError):
     socket.socket().connect(("127.0.0.1", 9))
 with contextlib.suppress(RuntimeError):
@@ -89,7 +92,7 @@ subprocess.run(["true"])
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A bake: the mode and the digest of each path, and the replay file, in which `{folder}` is where all this lies."""
+    """A bake: the mode and the digest of each path, and the replay file, where `{folder}` stands for its folder."""
 
     tree: dict[str, str]
     replay: str
@@ -103,15 +106,15 @@ def bake(
     env: Mapping[str, str] | None = None,
     before: Sequence[str] = (),
 ) -> Result:
-    """Bake by the command line; project, home, temporary and working folder lie in a folder of the test.
+    """Bake by the command line; project, home, temporary and working folder are in a folder of the test.
 
-    Arguments: words for cookiecutter; `cwd` is another working folder; `before` is what the command is run by.
+    Arguments: words for cookiecutter; `cwd` is another working folder; `before` is a command that runs this one.
     """
     for name in ("output", "home", "temporary", "working"):
         (folder / name).mkdir()
     cwd = cwd or folder / "working"
     commands.run(
-        # The configuration of the test run would keep cookiecutter away from that home.
+        # With the configuration of the test run, cookiecutter would not use that home.
         [*before, sys.executable, COOKIECUTTER, template, "--default-config", "-o", folder / "output", *words],
         cwd=cwd,
         env={"HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary"), **(env or {})},
@@ -134,12 +137,12 @@ def without_modes(tree: dict[str, str]) -> dict[str, str]:
 
 
 def digest(file: Path) -> str:
-    """Return what tells apart the contents of files."""
+    """Return a digest of a file's content."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def audited(folder: Path, template: Path = ROOT) -> dict[str, set[str]]:
-    """Bake with an audit hook in every Python process and return, by kind, what each of them did."""
+    """Bake with an audit hook in every Python process, and return by kind what they did."""
     (folder / "site").mkdir()
     (folder / "site/sitecustomize.py").write_text(AUDITED)
     log = folder / "log"
@@ -153,9 +156,9 @@ def audited(folder: Path, template: Path = ROOT) -> dict[str, set[str]]:
 
 
 def strays(folder: Path, paths: set[str]) -> list[str]:
-    """Return those of the paths that are neither in the project, nor temporary, nor cookiecutter's own."""
+    """Return the paths that are neither in the project, nor temporary, nor cookiecutter's own."""
     places = [folder / name for name in ("output", "temporary", "home/.cookiecutter_replay")]
-    # Bytecode is Python's own affair, and another test sees to that of the template.
+    # Python writes bytecode; another test is about the template's.
     others = [path for path in paths if path != os.devnull and "__pycache__" not in path]
     return [path for path in others if not any(Path(path).is_relative_to(place) for place in places)]
 
@@ -181,7 +184,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 @pytest.mark.parametrize("env", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_a_bake_is_the_same_in_every_place_and_language(plain: Result, tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_bake_is_the_same_in_every_time_zone_and_language(plain: Result, tmp_path: Path, env: dict[str, str]) -> None:
     result = bake(tmp_path, "--no-input", *ANSWERS, env=env)
     assert result.tree == plain.tree
     assert result.replay == plain.replay
@@ -192,14 +195,14 @@ def test_a_bake_is_the_same_from_another_working_folder(plain: Result, tmp_path:
     assert result.tree == plain.tree
 
 
-def test_a_bake_is_the_same_where_python_believes_that_all_text_is_ascii(plain: Result, tmp_path: Path) -> None:
+def test_a_bake_is_the_same_where_python_takes_all_text_for_ascii(plain: Result, tmp_path: Path) -> None:
     # The answers come from a replay file, since such a Python cannot read them from its command line.
     (tmp_path / "replay.json").write_text(plain.replay)
     result = bake(tmp_path, "--replay-file", tmp_path / "replay.json", env=ASCII)
     assert result.tree == plain.tree
 
 
-def test_a_bake_is_the_same_from_a_folder_that_nobody_may_write_to(plain: Result, tmp_path: Path) -> None:
+def test_a_bake_is_the_same_from_a_read_only_folder(plain: Result, tmp_path: Path) -> None:
     if UNPRIVILEGED and not shutil.which(UNPRIVILEGED[0]):
         pytest.skip("root may write to every folder, and there is no setpriv to give that up")
     template = copy_template(tmp_path / "template")
@@ -210,11 +213,13 @@ def test_a_bake_is_the_same_from_a_folder_that_nobody_may_write_to(plain: Result
         refused = commands.run([*UNPRIVILEGED, sys.executable, "-c", code], cwd=tmp_path, code=1)
         assert "PermissionError" in refused
     result = bake(tmp_path, "--no-input", *ANSWERS, template=Path(), cwd=template, before=UNPRIVILEGED)
-    # cookiecutter gives the files of a project the modes that they have in the template.
+    # cookiecutter gives the files of a project the modes that they have in the template; folders must be writable.
     assert without_modes(result.tree) == without_modes(plain.tree)
+    folders = [path for path in (tmp_path / "output").rglob("*") if path.is_dir()]
+    assert [path for path in folders if not path.stat().st_mode & stat.S_IWUSR] == []
 
 
-def test_a_bake_leaves_nothing_in_the_template_nor_among_temporary_files_nor_at_home(tmp_path: Path) -> None:
+def test_a_bake_leaves_nothing_outside_of_the_project(tmp_path: Path) -> None:
     template = copy_template(tmp_path / "template")
     before = tree(template)
     bake(tmp_path, "--no-input", *ANSWERS, template=template)
@@ -225,14 +230,14 @@ def test_a_bake_leaves_nothing_in_the_template_nor_among_temporary_files_nor_at_
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["a_project"]
 
 
-def test_a_bake_opens_no_connection_starts_no_program_and_writes_to_no_other_place(tmp_path: Path) -> None:
+def test_a_bake_uses_no_network_no_program_and_no_other_folder(tmp_path: Path) -> None:
     found = audited(tmp_path)
     assert found["network"] == set()
     assert found["program"] == {sys.executable}
     assert strays(tmp_path, found["path"]) == []
 
 
-def test_a_hook_that_goes_astray_would_be_seen(tmp_path: Path) -> None:
+def test_a_hook_that_uses_them_is_noticed(tmp_path: Path) -> None:
     template = copy_template(tmp_path / "template")
     hook = template / "hooks/post_gen_project.py"
     hook.write_text(hook.read_text(encoding="utf-8") + SPOILED, encoding="utf-8")
@@ -242,15 +247,15 @@ def test_a_hook_that_goes_astray_would_be_seen(tmp_path: Path) -> None:
     assert {Path(path).name for path in strays(tmp_path, found["path"])} == {"stray", "folder"}
 
 
-def test_what_cookiecutter_keeps_of_the_answers_holds_no_secret(plain: Result) -> None:
+def test_the_answers_that_cookiecutter_keeps_hold_no_secret(plain: Result) -> None:
     replay = json.loads(plain.replay)
     assert replay.keys() == {"cookiecutter", "_cookiecutter"}
     assert replay["cookiecutter"].keys() - COOKIECUTTER_JSON.keys() == PLACES
     assert replay["_cookiecutter"].keys() - COOKIECUTTER_JSON.keys() == set()
-    # What stands in the template itself is known to everybody, such as names of files.
+    # The template's own texts, such as names of files, are no secrets; nor is whether a variable is set.
     kept = [
-        {key: answer for key, answer in part.items() if key not in PLACES and answer != COOKIECUTTER_JSON.get(key)}
-        for part in replay.values()
+        {key: answer for key, answer in part.items() if answer not in ("yes", "", COOKIECUTTER_JSON.get(key))}
+        for part in ({key: part[key] for key in part.keys() - PLACES} for part in replay.values())
     ]
     assert list(secrets(kept)) == []
 
@@ -265,5 +270,5 @@ def test_what_cookiecutter_keeps_of_the_answers_holds_no_secret(plain: Result) -
         {"a": "postgres://site:9f86d081884c7d65@host/site"},
     ],
 )
-def test_a_secret_would_be_seen(context: dict[str, Any]) -> None:
+def test_a_secret_is_noticed(context: dict[str, Any]) -> None:
     assert list(secrets(context))

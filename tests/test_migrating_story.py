@@ -1,4 +1,4 @@
-"""A deploy to many tenants, with processes that share the work, one of which dies."""
+"""`migrate_tenants --jobs`: processes share the work, and one of them dies."""
 
 import re
 import sqlite3
@@ -13,7 +13,7 @@ from tests.support.bakes import Bake
 from tests.support.environments import Environment
 
 SLUGS = ["acme", "chell", "glados", "horza", "wheatley"]
-#: Begins when there are two processes, leaves a row that says which one it was, and ends it where it is told to.
+#: Waits until both processes run, then inserts a row with its process id, or dies where a file says so.
 MIGRATION = """
 import os
 import time
@@ -23,8 +23,8 @@ from django.db import migrations
 def work(apps, schema_editor):
     alias = schema_editor.connection.alias
     Path(f"process-{os.getpid()}").touch()
-    patience = time.monotonic() + 10
-    while len(list(Path().glob("process-*"))) < 2 and time.monotonic() < patience:
+    deadline = time.monotonic() + 10
+    while len(list(Path().glob("process-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     if Path(f"{alias}-dies").exists():
         os._exit(9)
@@ -40,7 +40,7 @@ Deploy = tuple[Bake, Callable[..., str], Callable[[str], Rows]]
 
 @pytest.fixture
 def deploy(bake: Baker, environment: Callable[[str], Environment], tmp_path: Path) -> Deploy:
-    """A project with five tenants and a new migration; what runs its commands, and what reads the rows of a tenant."""
+    """Return a project with five tenants and a new migration, a runner of its commands, and a reader of rows."""
     django = variants.DJANGO or "6.1"
     project = bake(
         primary_database="sqlite", secondary_database="none", tenant_databases="managed", django_version=django
@@ -61,21 +61,19 @@ def deploy(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
     return project, manage, rows
 
 
-def test_processes_share_the_work(deploy: Deploy) -> None:
+def test_two_processes_share_the_work(deploy: Deploy) -> None:
     _, manage, rows = deploy
     lines = manage("migrate_tenants", "--jobs", "2").splitlines()
     assert sorted(line.partition("] ")[2] for line in lines) == [f"{slug}: done (1 applied)" for slug in SLUGS]
     assert [line.partition(" ")[0] for line in lines] == [f"[{number}/5]" for number in range(1, 6)]
-    # Each tenant was migrated once, by one of two processes of one parent.
+    # Each tenant was migrated once, by one of two processes with one parent.
     left = [row for slug in SLUGS for row in rows(slug)]
     assert len(left) == 5
     assert len({name for name, _ in left}) == 2
     assert len({parent for _, parent in left}) == 1
 
 
-def test_when_a_process_dies_each_tenant_is_told_of_and_the_next_run_completes_the_work(
-    deploy: Deploy,
-) -> None:
+def test_every_tenant_is_reported_when_a_process_dies_and_the_next_run_completes(deploy: Deploy) -> None:
     project, manage, rows = deploy
     project.write("tenant_glados-dies", "")
     said = manage("migrate_tenants", "--jobs", "2", code=1)

@@ -1,4 +1,4 @@
-"""Another application's server stops, dies, freezes and dawdles while a project of ours serves its pages."""
+"""The mirror's server stops, crashes, hangs and is slow while a project serves pages."""
 
 import signal
 import threading
@@ -52,7 +52,7 @@ urlpatterns = [path(f"{view.__name__}/", view) for view in (notes, organisations
 
 @pytest.fixture
 def upstream(shared: Path, worker_id: str) -> Iterator[OwnPostgres]:
-    """The other application's server, which runs."""
+    """The other application's server, running."""
     with own_postgres.running(shared / f"upstream-{worker_id}") as made:
         yield made
 
@@ -61,14 +61,14 @@ def upstream(shared: Path, worker_id: str) -> Iterator[OwnPostgres]:
 def site(
     request: pytest.FixtureRequest, bake: Baker, environment: Environments, upstream: OwnPostgres, tmp_path: Path
 ) -> Iterator[Site]:
-    """A project in production, migrated and started while the other application's server is down."""
+    """A project in production, migrated and started while the mirror's server is down."""
     version = {"django_version": DJANGO} if DJANGO else {}
     project = bake(secondary_database="read-only-mirror", primary_database="postgresql", **version)
     tools = environment(project.answers["django_version"])
     name = f"upstream_{len(request.param)}"
     url = upstream.server.create(name)
     making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": url}
-    project.run(tools, "python", "-c", MAKE_TABLES, env=making)
+    project.run(tools, "python", "-c", MAKE_TABLES, "accounts", "materials", env=making)
     upstream.server.execute("INSERT INTO accounts_organisation (name) VALUES ('theirs')", name)
     upstream.crash()
 
@@ -84,59 +84,59 @@ def site(
         yield found
 
 
-AWAY = (503, "10")
+UNAVAILABLE = (503, "10")
 
 
-def test_what_needs_the_mirror_is_a_503_while_its_server_is_down_and_all_else_is_served(
+def test_pages_that_need_the_mirror_answer_503_and_others_are_served(
     site: Site, upstream: OwnPostgres, request: pytest.FixtureRequest
 ) -> None:
     kept = "kept" in request.node.name
 
-    def check(is_there: bool) -> None:
-        """Check the next answers: nothing is waited for."""
+    def check(available: bool) -> None:
+        """Check the next answers. No page waits for the mirror."""
         status, text = site.ask("organisations/")
-        assert (status, "theirs" in text or text) == ((200, True) if is_there else AWAY), site.log.read_text()
+        assert (status, "theirs" in text or text) == ((200, True) if available else UNAVAILABLE), site.log.read_text()
         assert site.ask("notes/") == (200, "0")
 
-    check(is_there=False)
-    # A streamed response has sent its status before anything is asked.
+    check(available=False)
+    # A streamed response sends its status before its first query.
     assert site.ask("stream/") == (200, "begun")
     upstream.start()
-    check(is_there=True)
-    check(is_there=True)
+    check(available=True)
+    check(available=True)
     upstream.crash()
     upstream.start()
-    check(is_there=True)
+    check(available=True)
     upstream.crash()
-    check(is_there=False)
-    check(is_there=False)
+    check(available=False)
+    check(available=False)
     upstream.start()
-    check(is_there=True)
+    check(available=True)
 
-    # It dies while it works on an answer.
+    # It crashes during a query.
     answers: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: answers.append(site.ask("slow/?limit=50000")))
     asking.start()
     wait_until(lambda: upstream.waits_for("PgSleep"))
     upstream.crash()
     asking.join()
-    assert answers == [AWAY]
-    check(is_there=False)
+    assert answers == [UNAVAILABLE]
+    check(available=False)
     upstream.start()
-    check(is_there=True)
+    check(available=True)
 
-    # It takes connections and says nothing; sessions that are open already go on.
+    # It accepts connections and does not answer. Sessions that are open already continue.
     upstream.signal(signal.SIGSTOP)
-    check(is_there=kept)
+    check(available=kept)
     upstream.signal(signal.SIGCONT)
-    check(is_there=True)
+    check(available=True)
 
-    # A query takes longer than it may.
-    assert site.ask("slow/?limit=100") == AWAY
-    check(is_there=True)
+    # A query exceeds its time limit.
+    assert site.ask("slow/?limit=100") == UNAVAILABLE
+    check(available=True)
 
     log = site.log.read_text()
-    assert "A page needs the mirror, which cannot be asked (QueryCanceled)" in log
+    assert "A page needs the mirror, which is unavailable (QueryCanceled)" in log
     ours = [line for line in log.splitlines() if "cannot be asked" in line]
     assert len(ours) == (6 if kept else 7), log
     assert not [line for line in ours if str(upstream.folder) in line]

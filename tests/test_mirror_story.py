@@ -1,4 +1,4 @@
-"""A second application reads the first one's database: in production nothing of ours is ever written there."""
+"""A project reads another application's PostgreSQL database. In production it never writes there."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ attempts = {
     "using in a thread": lambda: in_thread(lambda: Organisation.objects.using("mirror").create(name="ours")),
     "migrate": lambda: call_command("migrate", database="mirror", verbosity=0),
     "flush": lambda: call_command("flush", database="mirror", interactive=False, verbosity=0),
-    # Negative controls: what a mirror is for, and the project's own database.
+    # Negative controls: reads of the mirror, and a write to the project's own database.
     "read": lambda: list(Organisation.objects.using("mirror")),
     "note": lambda: Note.objects.create(text="ours"),
 }
@@ -92,11 +92,11 @@ REFUSED_BY_MIRROR = [
 ]
 REFUSED_COMMANDS = ["migrate", "flush"]
 
-# What a process that runs tests may have in its environment; none of it may open the mirror.
+# What the environment of a test run may hold. None of it may open the mirror for writes.
 TEST_FLAGS = {
     "TEST_DATABASE_URL": "sqlite:////nowhere/tests.sqlite3",
     "TEST_MIRROR_DATABASE_URL": "sqlite:////nowhere/mirror.sqlite3",
-    "PYTEST_CURRENT_TEST": "tests/test_mirror.py (call)",
+    "PYTEST_CURRENT_TEST": "databases/mirror/tests/test_mirror.py (call)",
     "PYTEST_VERSION": "9",
     "DJANGO_TEST_PROCESSES": "2",
     "TESTING": "1",
@@ -107,13 +107,13 @@ TEST_FLAGS = {
 def site(
     bake: Baker, environment: Environments, postgres: Postgres, database_names: Iterator[str]
 ) -> tuple[Bake, Environment, dict[str, str], str]:
-    """A project, its tools, its production environment, and the name of the other application's database."""
+    """Return a project, its tools, its production environment, and the name of the other application's database."""
     version = {"django_version": DJANGO} if DJANGO else {}
     project = bake(secondary_database="read-only-mirror", primary_database="postgresql", **version)
     tools = environment(project.answers["django_version"])
     upstream, primary = next(database_names), next(database_names)
     making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": postgres.create(upstream)}
-    project.run(tools, "python", "-c", MAKE_TABLES, env=making)
+    project.run(tools, "python", "-c", MAKE_TABLES, "accounts", "materials", env=making)
     with psycopg.connect(postgres.url(upstream)) as connection:
         connection.execute("INSERT INTO accounts_organisation (name) VALUES ('theirs')")
     production = {
@@ -126,7 +126,7 @@ def site(
 
 
 @pytest.mark.parametrize("flags", [{}, TEST_FLAGS], ids=["production", "production with every test flag set"])
-def test_no_way_of_writing_reaches_the_upstream_database(
+def test_no_write_reaches_the_upstream_database(
     site: tuple[Bake, Environment, dict[str, str], str], postgres: Postgres, flags: dict[str, str]
 ) -> None:
     project, tools, production, upstream = site
@@ -156,7 +156,7 @@ def test_no_way_of_writing_reaches_the_upstream_database(
         assert connection.execute("SELECT name FROM accounts_organisation").fetchall() == [("theirs",)]
 
 
-def test_no_table_of_the_other_application_is_made_in_the_primary(
+def test_no_table_of_the_mirror_is_made_in_the_primary(
     site: tuple[Bake, Environment, dict[str, str], str], postgres: Postgres
 ) -> None:
     project, tools, production, _ = site

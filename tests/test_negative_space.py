@@ -1,4 +1,4 @@
-"""What is not there: words of what was not chosen, modules, dependencies and settings that nothing uses."""
+"""What a bake does not hold: roles and engines that were not chosen, and modules, packages and settings without use."""
 
 import ast
 import functools
@@ -10,27 +10,27 @@ from collections.abc import Callable
 from tests.conftest import Baker
 from tests.support import commands, variants
 from tests.support.environments import Environment
+from tests.support.template import is_rendered
 from tests.support.variants import Variant
 
-#: What roles and engines are called in paths and texts, by the variable that says whether they were chosen.
-ROLE_WORDS = {
+#: The words for roles and engines, by the variable that says whether they were chosen.
+ROLES = {
     "__mirror": "mirror",
-    "__replica": "replica",
+    "__replicas": "replica",
     "__tenants": "tenant",
-    "__managed_tenants": "migrate_tenants|provision|archive_tenant|restore_tenant|move_tenant|TENANT_ARCHIVES",
-    "__external_tenants": r"attach(?! DATABASE)|someone else makes",
-    "__external": r"\bseed",
-    "__registry": "uncovered|stray",
-    # `compose_sql` is Django's.
-    "__server": "compose(?!_sql)",
+    "__managed": "migrate_tenants",
+    "__fleet": "fleet",
+    "__external": "external",
+    "__foreign": "seed",
 }
-ENGINE_WORDS = {"__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|mariadb", "__sqlite": "sqlite"}
-#: Django's own word for an alias that reads another one's test database.
-OF_DJANGO = '"TEST": {"MIRROR": "default"}'
-#: Where engines besides the project's own are spoken of: other databases, and those of tests, may be on any engine.
-ANY_ENGINE = re.compile(
-    r"databases/((connections|outage|read_only)\.py|(mirror|replica|tenants|testing)/.*)|tests/.*|config/settings_test\.py"
-)
+ENGINES = {"__sqlite": "sqlite", "__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|mariadb"}
+#: Django's own setting for an alias that reads the test database of another one.
+OF_DJANGO = "MIRROR"
+#: Files for all projects that ask whether a folder is there.
+ASKING = {
+    "databases/tenants/settings_test.py": "databases.tenants.external",
+    "notes/management/commands/remove_examples.py": "seeds/fixtures/",
+}
 
 #: What shows that a dependency is used.
 USES = {
@@ -44,59 +44,94 @@ USES = {
     "psycopg": r"postgresql://",
     "pytest": r"-m pytest",
     "pytest-django": r"--ds=",
-    "pytest-xdist": r"pytest -n ",
+    "pytest-xdist": r"^PYTEST .*-n ",
     "ruff": r"bin\)/ruff",
 }
-#: Django finds these by their names.
+#: Django, the layer or pytest find these modules by their names.
 FOUND_BY_NAME = re.compile(
-    r"(.*/)?(manage|conftest|apps|admin|models|models/__init__|(migrations|management/commands)/\w+)\.py"
+    r"(.*/)?(manage|apps|admin|models|models/__init__|settings_test|urls|(migrations|management/commands)/\w+"
+    r"|tests/(\w+/)?test_\w+)\.py"
 )
 
-SETTING = re.compile(r"\bsettings\.([A-Z][A-Z_]+)\b")
+SETTING = re.compile(r'\bsettings(?:\.|\[")([A-Z][A-Z_]+)\b')
 
 
 @variants.each()
-def test_nothing_speaks_of_a_role_or_an_engine_that_was_not_chosen(baked: Baker, variant: Variant) -> None:
+def test_a_bake_names_no_role_and_no_engine_that_was_not_chosen(baked: Baker, variant: Variant) -> None:
     project = baked(**variant)
     chosen = {**project.answers, "__sqlite": variant["primary_database"] == "sqlite"}
+    roles, engines = (
+        re.compile("|".join(word for variable, word in words.items() if not chosen[variable]) or r"(?!)", re.IGNORECASE)
+        for words in (ROLES, ENGINES)
+    )
     found = []
-    for file in project.files:
-        text = f"{file}\n{project.read(file)}".replace(OF_DJANGO, "")
-        words = ROLE_WORDS if ANY_ENGINE.fullmatch(file) else ROLE_WORDS | ENGINE_WORDS
-        pattern = "|".join(word for variable, word in words.items() if not chosen[variable])
-        found += [(file, line) for line in text.splitlines() if pattern and re.search(pattern, line, re.IGNORECASE)]
+    # The map of the layer is one text for all projects.
+    for file in {*project.files} - {"databases/README.md"}:
+        for name in {file, *names_in(file, project.read(file))}:
+            if roles.search(name) and not name.startswith(ASKING.get(file, "\0")):
+                found.append((file, name))
+            # Files that are copied hold what each engine needs: a role's database may be on another one.
+            if is_rendered(file) and engines.search(name):
+                found.append((file, name))
     assert found == []
+
+
+def test_each_word_is_found_where_its_role_or_engine_was_chosen(baked: Baker) -> None:
+    # A misspelt word would be found nowhere, and the test above could not fail.
+    for variable, words in (ROLES | ENGINES).items():
+        holders = [baked(**variant) for variant in variants.ALL if baked(**variant).answers.get(variable, "yes")]
+        project = holders[-1] if variable != "__sqlite" else baked()
+        names = {name for file in project.files for name in {file, *names_in(file, project.read(file))}}
+        for word in words.split("|"):
+            assert any(re.search(word, name, re.IGNORECASE) for name in names), word
+
+
+@functools.cache
+def names_in(file: str, text: str) -> frozenset[str]:
+    """Return what a file names: all of its lines, or of Python the names, and the strings without spaces.
+
+    Nothing of the core's tests: they make up roles.
+    """
+    if re.fullmatch(r"databases/tests/test_\w+\.py", file):
+        return frozenset()
+    if not file.endswith(".py"):
+        return frozenset(text.splitlines())
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        found |= {getattr(node, field, None) for field in ("arg", "asname", "attr", "id", "module", "name")}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"\S+", node.value):
+            found.add(node.value)
+    return frozenset(name for name in found if isinstance(name, str) and name != OF_DJANGO)
 
 
 @variants.each()
 def test_every_module_is_imported_by_something(baked: Baker, variant: Variant) -> None:
     project = baked(**variant)
-    modules = {name_of(file): file for file in project.files if file.endswith(".py") and project.read(file)}
+    modules = {dotted(file): file for file in project.files if file.endswith(".py") and project.read(file)}
     mentioned = {name for file in project.files for name in mentions(file, project.read(file))}
     assert [
         file
         for module, file in modules.items()
         if module not in mentioned
         and not FOUND_BY_NAME.fullmatch(file)
-        and not re.fullmatch(r"tests/test_\w+\.py", file)
         and not any(name.startswith(f"{module}.") for name in mentioned)
     ] == []
 
 
-def name_of(file: str) -> str:
+def dotted(file: str) -> str:
     """Return the dotted name of a module."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 @functools.cache
 def mentions(file: str, text: str) -> frozenset[str]:
-    """Return the dotted names that a file speaks of: imports in Python, and names in strings, as settings hold them."""
+    """Return the dotted names in a file: imports in Python, and names in strings, as settings hold them."""
     if file.endswith(".md"):
         return frozenset(re.findall(r"^from (\w+(?:\.\w+)+) import", text, re.MULTILINE))
     if not file.endswith(".py"):
         return frozenset(re.findall(r"\b\w+(?:\.\w+)+", text))
     found = set()
-    package = name_of(file) if file.endswith("/__init__.py") else name_of(file).rpartition(".")[0]
+    package = dotted(file) if file.endswith("/__init__.py") else dotted(file).rpartition(".")[0]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -129,11 +164,13 @@ def test_every_setting_is_djangos_or_read_somewhere(
     baked: Baker, environment: Callable[[str], Environment], variant: Variant
 ) -> None:
     project = baked(**variant)
-    # These two have no default; BASE_DIR and SETTINGS_MODULE are in every project's settings.
+    # The first two have no default.
     of_django = {"ASGI_APPLICATION", "ROOT_URLCONF", *settings_of_django(environment(variant["django_version"]))}
+    defining = {"config/settings.py", "config/databases.py", "config/settings_test.py", "databases/tenants/settings.py"}
     ours = {
         name.id
-        for name in ast.walk(ast.parse(project.read("config/settings.py") + project.read("config/settings_test.py")))
+        for file in defining & {*project.files}
+        for name in ast.walk(ast.parse(project.read(file)))
         if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name.id.isupper()
     }
     python = {file: project.read(file) for file in project.files if file.endswith(".py")}
@@ -149,12 +186,3 @@ def settings_of_django(tools: Environment) -> list[str]:
     code = "import json; from django.conf import global_settings; print(json.dumps(dir(global_settings)))"
     found: list[str] = json.loads(commands.run([tools.python, "-c", code], cwd=tools.folder))
     return found
-
-
-def test_the_words_are_found_where_they_are(baked: Baker) -> None:
-    # Without this a misspelt word would be found nowhere, and all would be well.
-    project = baked(**variants.select(primary_database="postgresql", tenant_databases="managed")[0])
-    everything = "\n".join(map(project.read, project.files))
-    for variable, words in (ROLE_WORDS | ENGINE_WORDS).items():
-        for word in words.split("|"):
-            assert project.answers.get(variable) == "" or re.search(word, everything, re.IGNORECASE), word

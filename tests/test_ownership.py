@@ -1,25 +1,16 @@
-"""Who owns what: an answer changes the paths that `cookiecutter.json` says it owns or shares, and no other."""
-
-import itertools
+"""The table of owned paths in `cookiecutter.json`, and the answers that own no path."""
 
 import pytest
 
 from tests.conftest import Baker
 from tests.support import variants
-from tests.support.manifest import Trees
-from tests.support.template import EMITTED, OWNED_PATHS, PROMPTS, SHARED_PATHS
+from tests.support.template import COOKIECUTTER_JSON, EMITTED, OWNED_PATHS
 from tests.support.variants import CHOICES, Variant
 
-OTHER_NAMES = {"project_name": "Another Name", "project_slug": "another_slug"}
-
-
-def neighbours(key: str) -> list[tuple[Variant, Variant]]:
-    """Return all pairs of variants that differ in this answer alone."""
-    return [
-        (one, other)
-        for one, other in itertools.combinations(variants.every(), 2)
-        if {each for each in CHOICES if one[each] != other[each]} == {key}
-    ]
+NAMES = {
+    "project_name": ("Another Name", {"README.md", "config/settings.py", "pyproject.toml"}),
+    "project_slug": ("another_slug", {"compose.yaml", "config/databases.py", "pyproject.toml"}),
+}
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
@@ -27,44 +18,24 @@ def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
     return {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
 
 
-def is_owned(path: str, one: dict[str, str], other: dict[str, str]) -> bool:
-    """Return whether a path or a folder above it belongs to a variable that differs between two sets of answers."""
-    return any(
-        one[variable] != other[variable]
-        for owned, variable in OWNED_PATHS.items()
-        if path == owned or path.startswith(f"{owned}/")
-    )
+@variants.each(django_version="5.2")
+def test_the_version_of_django_changes_three_files_alone(baked: Baker, variant: Variant) -> None:
+    other = baked(**{**variant, "django_version": "6.1"})
+    assert changed(baked(**variant).digests(), other.digests()) == {"Makefile", "README.md", "pyproject.toml"}
 
 
-@pytest.mark.parametrize("key", CHOICES)
-def test_an_answer_changes_only_what_it_owns_or_shares(baked: Baker, trees: Trees, key: str) -> None:
-    pairs = neighbours(key)
-    assert pairs
-    shared = set()
-    for one, other in pairs:
-        answers = baked(**one).answers, baked(**other).answers
-        for path in changed(*(dict(trees[variants.name(variant)]) for variant in (one, other))):
-            if not is_owned(path, *answers):
-                assert key in SHARED_PATHS.get(path, []), (
-                    f"{path} differs, and `_shared_paths` does not say so of {key}"
-                )
-                shared.add(path)
-    # No row says more than is true.
-    assert shared == {path for path, keys in SHARED_PATHS.items() if key in keys}
-
-
-@pytest.mark.parametrize("key", OTHER_NAMES)
-def test_a_name_changes_only_what_shares_it(baked: Baker, key: str) -> None:
-    shared = set()
+@pytest.mark.parametrize(("key", "other", "files"), [(key, *row) for key, row in NAMES.items()], ids=NAMES)
+def test_a_name_changes_only_the_files_that_hold_it(baked: Baker, key: str, other: str, files: set[str]) -> None:
+    found = set()
     for engine in CHOICES["primary_database"]:
         usual = {"primary_database": engine, "project_name": "A Name", "project_slug": "a_slug"}
-        shared |= changed(baked(**usual).digests(), baked(**{**usual, key: OTHER_NAMES[key]}).digests())
-    assert shared == {path for path, keys in SHARED_PATHS.items() if key in keys}
+        found |= changed(baked(**usual).digests(), baked(**{**usual, key: other}).digests())
+    assert found == files
 
 
-def test_the_table_of_shared_paths_names_files_and_questions_that_there_are() -> None:
-    for path, keys in SHARED_PATHS.items():
-        assert (EMITTED / path).is_file(), path
-        assert keys, path
-        assert set(keys) <= set(PROMPTS), path
-        assert keys == [key for key in PROMPTS if key in keys], f"{path}: in the order of the questions"
+def test_every_owned_path_exists_and_belongs_to_a_variable_that_exists() -> None:
+    assert OWNED_PATHS
+    assert len(OWNED_PATHS) == sum(map(len, COOKIECUTTER_JSON["_owned_paths"].values()))
+    for path, variable in OWNED_PATHS.items():
+        assert (EMITTED / path).exists(), path
+        assert COOKIECUTTER_JSON[variable], variable

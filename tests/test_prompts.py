@@ -1,4 +1,4 @@
-"""The prompts: what is asked, in which order, in which words, and what an empty answer means."""
+"""The prompts: their order, their words, and what an empty answer means."""
 
 import json
 
@@ -12,31 +12,33 @@ from tests.support.template import COOKIECUTTER_JSON, PROMPTS, ROOT
 LABELS = COOKIECUTTER_JSON["__prompts__"]
 
 
-def test_the_prompts_and_their_choices_are_those_of_the_contract_in_its_order() -> None:
+def test_the_prompts_and_their_choices_have_the_order_of_the_contract() -> None:
     assert list(PROMPTS) == [
         "project_name",
         "project_slug",
         "primary_database",
         "secondary_database",
+        "read_replicas",
         "tenant_databases",
         "django_version",
     ]
     assert {key: value for key, value in PROMPTS.items() if isinstance(value, list)} == {
         "primary_database": ["sqlite", "postgresql", "mysql"],
-        "secondary_database": ["read-only-mirror", "read-replica", "mirror-and-replica", "none"],
-        "tenant_databases": ["none", "managed", "external"],
+        "secondary_database": ["read-only-mirror", "none"],
+        "read_replicas": ["no", "yes"],
+        "tenant_databases": ["none", "managed", "fleet", "external"],
         "django_version": ["5.2", "6.1"],
     }
 
 
-def test_without_answers_the_first_choices_are_taken_and_the_slug_follows_the_name(bake: Baker) -> None:
+def test_empty_answers_take_the_first_choices_and_a_slug_from_the_name(bake: Baker) -> None:
     answers = bake().answers
     first = {key: value[0] for key, value in PROMPTS.items() if isinstance(value, list)}
     expected = {"project_name": "My Project", "project_slug": "my_project", **first}
     assert {key: answers[key] for key in PROMPTS} == expected
 
 
-def test_every_prompt_and_every_choice_has_a_label_that_is_shown(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_prompt_and_every_choice_shows_its_label(tmp_path_factory: pytest.TempPathFactory) -> None:
     output = commands.run(
         [COOKIECUTTER, ROOT, "-o", tmp_path_factory.mktemp("typed")],
         cwd=ROOT,
@@ -53,7 +55,7 @@ def test_every_prompt_and_every_choice_has_a_label_that_is_shown(tmp_path_factor
                 assert f"{position} - {LABELS[key][choice]}" in output
 
 
-def test_a_label_holds_no_square_brackets_because_they_would_be_taken_for_markup() -> None:
+def test_no_label_holds_square_brackets_which_are_markup() -> None:
     assert "[" not in json.dumps(LABELS, ensure_ascii=False)
 
 

@@ -1,4 +1,7 @@
-"""Bad answers: one line that names the answer, the reason and the cure; exit code 1; nothing on disk."""
+"""Bad answers: one line that names the answer, the reason and the cure; exit code 1; nothing on disk.
+
+At a terminal the question is asked again instead.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -8,28 +11,31 @@ import pytest
 
 from tests.support import commands
 from tests.support.commands import COOKIECUTTER
-from tests.support.template import EMITTED, ROOT
+from tests.support.template import EMITTED, PROMPTS, ROOT, run_bake_py
+
+BAKE_PY = (sys.executable, ROOT / "bake.py")
+PROGRAMS = pytest.mark.parametrize("program", [(COOKIECUTTER, ROOT), BAKE_PY], ids=["cookiecutter", "make project"])
 
 SLUGS = {
-    "": "is not a lower case letter followed by",
-    " ": "is not a lower case letter followed by",
-    "My": "is not a lower case letter followed by",
-    "my-project": "is not a lower case letter followed by",
-    "my project": "is not a lower case letter followed by",
-    "my_project\n": "is not a lower case letter followed by",
-    "1st": "is not a lower case letter followed by",
-    "_private": "is not a lower case letter followed by",
-    "projekt_ä": "is not a lower case letter followed by",
-    "../evil": "is not a lower case letter followed by",
-    "/tmp/evil": "is not a lower case letter followed by",
-    "..": "is not a lower case letter followed by",
-    "{{ 7*7 }}": "is not a lower case letter followed by",
+    "": "is not a lower-case letter followed by",
+    " ": "is not a lower-case letter followed by",
+    "My": "is not a lower-case letter followed by",
+    "my-project": "is not a lower-case letter followed by",
+    "my project": "is not a lower-case letter followed by",
+    "my_project\n": "is not a lower-case letter followed by",
+    "1st": "is not a lower-case letter followed by",
+    "_private": "is not a lower-case letter followed by",
+    "projekt_ä": "is not a lower-case letter followed by",
+    "../evil": "is not a lower-case letter followed by",
+    "/tmp/evil": "is not a lower-case letter followed by",
+    "..": "is not a lower-case letter followed by",
+    "{{ 7*7 }}": "is not a lower-case letter followed by",
     "a" * 41: "has 41 characters",
     "class": "keyword",
     "async": "keyword",
-    "test": "that Python or Django brings",
-    "django": "that Python or Django brings",
-    "json": "that Python or Django brings",
+    "test": "a package of Python or Django",
+    "django": "a package of Python or Django",
+    "json": "a package of Python or Django",
     "psycopg": "that the project depends on",
     "pytest": "that the project depends on",
     "nul": "a device on Windows",
@@ -50,14 +56,13 @@ def refused(
     output: Path, *words: str, typed: str | None = None, program: Sequence[str | Path] = (COOKIECUTTER, ROOT)
 ) -> str:
     """Run cookiecutter, check that it failed and left nothing, and return what it printed."""
-    command = [*program, "-o", output, *words]
-    printed = commands.run(command, cwd=output, typed=typed, code=1)
+    printed = commands.run([*program, "-o", output, *words], cwd=output, typed=typed, code=1)
     assert list(output.iterdir()) == []
     return printed
 
 
 def check_line(printed: str, key: str, answer: str, reason: str) -> None:
-    """Check that this is one line, and that it holds all that it must."""
+    """Check that this is one line, which says everything."""
     assert printed.count("\n") == 1
     shown = repr(answer if len(answer) <= 60 else f"{answer[:57]}...")
     assert printed.startswith(f"{key} {shown} is refused: ")
@@ -65,14 +70,31 @@ def check_line(printed: str, key: str, answer: str, reason: str) -> None:
     assert "; type " in printed
 
 
+def check_answer(output: Path, key: str, answer: str, reason: str) -> None:
+    """Give one answer to `bake.py` in this process, and check that it is refused for this reason."""
+    code, printed = run_bake_py("--no-input", "-o", str(output), f"{key}={answer}")
+    assert code == 1
+    assert list(output.iterdir()) == []
+    check_line(printed, key, answer, reason)
+
+
 @pytest.mark.parametrize(("slug", "reason"), SLUGS.items())
-def test_a_bad_slug_on_the_command_line_is_refused_in_one_line(tmp_path: Path, slug: str, reason: str) -> None:
-    check_line(refused(tmp_path, "--no-input", f"project_slug={slug}"), "project_slug", slug, reason)
+def test_a_bad_slug_is_refused_in_one_line(tmp_path: Path, slug: str, reason: str) -> None:
+    check_answer(tmp_path, "project_slug", slug, reason)
 
 
 @pytest.mark.parametrize(("name", "reason"), NAMES.items())
-def test_a_bad_name_on_the_command_line_is_refused_in_one_line(tmp_path: Path, name: str, reason: str) -> None:
-    check_line(refused(tmp_path, "--no-input", f"project_name={name}"), "project_name", name, reason)
+def test_a_bad_name_is_refused_in_one_line(tmp_path: Path, name: str, reason: str) -> None:
+    check_answer(tmp_path, "project_name", name, reason)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "mysql"])
+@PROGRAMS
+def test_a_fleet_without_postgresql_is_refused_in_one_line(
+    tmp_path: Path, program: Sequence[str | Path], engine: str
+) -> None:
+    printed = refused(tmp_path, "--no-input", f"primary_database={engine}", "tenant_databases=fleet", program=program)
+    check_line(printed, "tenant_databases", "fleet", f"a fleet needs PostgreSQL, and primary_database is {engine}")
 
 
 @pytest.mark.parametrize("slug", ["config", "databases", "tests"])
@@ -80,16 +102,73 @@ def test_the_packages_of_the_contract_are_among_the_refused_ones(slug: str) -> N
     assert SLUGS[slug] == "inside the project"
 
 
-def test_a_bad_name_at_the_prompt_is_refused_before_the_next_question(tmp_path: Path) -> None:
-    printed = refused(tmp_path, typed="bad\ttab\n")
-    assert "Name of its folder" not in printed
-    check_line(printed.split("): ")[-1], "project_name", "bad\ttab", "U+0009")
+@pytest.mark.parametrize(
+    ("key", "typed", "answer", "reason"),
+    [
+        ("project_name", "bad\ttab\n", "bad\ttab", "U+0009"),
+        ("project_slug", "\n../evil\n", "../evil", "is not a lower-case letter"),
+        ("tenant_databases", "\n\n\n\n\n3\n", "fleet", "needs PostgreSQL"),
+    ],
+)
+def test_an_answer_from_a_pipe_is_refused_before_the_next_question(
+    tmp_path: Path, key: str, typed: str, answer: str, reason: str
+) -> None:
+    printed = refused(tmp_path, typed=typed)
+    assert f"[{list(PROMPTS).index(key) + 1}/{len(PROMPTS)}]" in printed
+    assert f"[{list(PROMPTS).index(key) + 2}/{len(PROMPTS)}]" not in printed
+    check_line(printed.split("): ")[-1], key, answer, reason)
 
 
-def test_a_bad_slug_at_the_prompt_is_refused_before_the_next_question(tmp_path: Path) -> None:
-    printed = refused(tmp_path, typed="\n../evil\n")
-    assert "Engine of" not in printed
-    check_line(printed.split("): ")[-1], "project_slug", "../evil", "is not a lower case letter")
+@PROGRAMS
+def test_a_bad_answer_at_a_terminal_is_asked_again(tmp_path: Path, program: Sequence[str | Path]) -> None:
+    typed = ["x" * 101, " ", "A Shop", "class", "Shop", "", "1", "1", "1", "3", "2", "1"]
+    code, printed = commands.at_terminal([*program, "-o", tmp_path], typed, cwd=tmp_path)
+    assert code == 0, printed
+    assert printed.count(" is refused: ") == 5
+    assert [printed.count(f"[{number}/{len(PROMPTS)}]") for number in range(1, len(PROMPTS) + 1)] == [
+        3,
+        3,
+        1,
+        1,
+        1,
+        2,
+        1,
+    ]
+    assert "project_name '" + "x" * 57 in printed
+    assert "project_slug 'class' is refused: it is the name of a keyword of Python" in printed
+    assert "tenant_databases 'fleet' is refused: a fleet needs PostgreSQL" in printed
+    # The default of the slug follows the new name; 2 means "managed" as it did before.
+    assert [path.name for path in tmp_path.iterdir()] == ["a_shop"]
+    assert 'SITE_NAME = "A Shop"' in (tmp_path / "a_shop/config/settings.py").read_text()
+    assert (tmp_path / "a_shop/databases/tenants/managed").exists()
+
+
+def test_the_choice_that_was_refused_is_not_offered_again(tmp_path: Path) -> None:
+    code, printed = commands.at_terminal(
+        [*BAKE_PY, "-o", tmp_path], ["", "", "1", "1", "1", "3", "3", "1"], cwd=tmp_path
+    )
+    assert code == 0, printed
+    first, again = printed.partition(" is refused: ")[::2]
+    assert "Fleet:" in first
+    assert "Fleet:" not in again
+    assert (tmp_path / "my_project/databases/tenants/external").exists()
+
+
+@PROGRAMS
+def test_no_input_at_a_terminal_is_refused_in_one_line(tmp_path: Path, program: Sequence[str | Path]) -> None:
+    command = [*program, "-o", tmp_path, "--no-input", "project_slug=class"]
+    code, printed = commands.at_terminal(command, ["never_read"], cwd=tmp_path, echo=False)
+    assert code == 1
+    check_line(printed, "project_slug", "class", "keyword")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_input_ends_the_questions(tmp_path: Path) -> None:
+    code, printed = commands.at_terminal([*BAKE_PY, "-o", tmp_path], ["", "class", "\x04"], cwd=tmp_path)
+    assert code == 1
+    assert printed.endswith("Aborted!\n")
+    assert "Traceback" not in printed
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refusals_do_not_need_hooks(tmp_path: Path) -> None:
@@ -119,13 +198,13 @@ def test_an_existing_folder_is_refused_and_stays_as_it_was(tmp_path: Path) -> No
     [
         ("primary_database", "oracle"),
         ("secondary_database", ""),
+        ("read_replicas", "maybe"),
         ("tenant_databases", "Managed"),
         ("django_version", "4.2"),
     ],
 )
 def test_an_unknown_choice_is_refused_with_the_choices_there_are(tmp_path: Path, key: str, answer: str) -> None:
-    # `make project` says it as of any other answer; cookiecutter puts a traceback above, before it loads the template.
-    through_make = refused(tmp_path, "--no-input", f"{key}={answer}", program=[sys.executable, ROOT / "bake.py"])
-    check_line(through_make, key, answer, "it is not one of the choices; type one of '")
+    # cookiecutter raises before it loads the template, and prints a traceback; `make project` prints one line.
+    check_answer(tmp_path, key, answer, "it is not one of the choices; type one of '")
     says = f"{answer} provided for choice variable {key}, but the choices are ["
     assert says in refused(tmp_path, "--no-input", f"{key}={answer}").splitlines()[-1]

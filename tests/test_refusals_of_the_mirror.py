@@ -1,4 +1,4 @@
-"""Which barrier stops which way of writing to the mirror, on each engine: measured here, shown in the README."""
+"""Which barrier refuses which write to the mirror, on each engine: measured here, shown in the README."""
 
 import json
 import re
@@ -22,35 +22,42 @@ from tests.support.variants import DJANGO
 
 Environments = Callable[[str], Environment]
 
-#: The engines of the table, and what each test needs of this run: the project's engine, and the server's fixture.
+#: By column of the table: the project's engine, and the fixture of its server.
 ENGINES = {
     "PostgreSQL 18": ("postgresql", "postgres"),
     "PostgreSQL 15": ("postgresql", "system_postgres"),
     "MariaDB 10.11": ("mysql", "mariadb"),
     "SQLite": ("sqlite", ""),
 }
-UPDATE = "`make refusals` writes it anew; look at the difference before you commit it."
+UPDATE = "`make refusals` regenerates it; review the difference before you commit it."
 
+#: The apps of the layer's own tests of the mirror: the attempts write to their tables.
+APPS = ("layer_people", "layer_library")
 LOAD_ROWS = """
 from pathlib import Path
-from databases.testing.seeding import load_fixture
-load_fixture(Path("seeds/fixtures/mirror.json"), apps, "default")
+from databases.foreign.seeding import load_fixture
+load_fixture(Path("databases/mirror/tests/library/fixtures/layer_mirror.json"), apps, "default")
 """
 
-#: Makes each attempt with the given barriers in place, on a fresh copy of the upstream if the last one got through.
+#: Makes each attempt with the given barriers in place, on a fresh copy of the upstream after each write.
 ATTEMPT = """
 import json, shutil, sys
-from databases import connections as urls
+from databases import environment
+from databases.mirror import settings
 engine, kept, pristine = sys.argv[1], sys.argv[2].split(), sys.argv[3]
 if "session" not in kept:
-    urls.read_only = lambda config: config
+    real = settings.mirror_database
+    # Without the read-only mode of a SQLite file.
+    settings.mirror_database = lambda url, development: {
+        **real(url, development), "NAME": environment.from_url(url, "MIRROR_DATABASE_URL")["NAME"]
+    }
 import django
 django.setup()
 from django.db import ConnectionHandler, connections
 from databases import read_only
 from databases.mirror import guard, router
-from tests.mirror_attempts import outcome
-from tests.mirror_statements_of_engines import ON_PURPOSE, all_attempts
+from databases.mirror.tests.mirror_attempts import outcome
+from databases.mirror.tests.mirror_statements_of_engines import ON_PURPOSE, all_attempts
 
 if "router" not in kept:
     router.MirrorRouter.db_for_write = router.MirrorRouter.db_for_read
@@ -63,8 +70,8 @@ name = connections["mirror"].settings_dict["NAME"]
 path = name.removeprefix("file://").partition("?")[0]
 owner = ConnectionHandler({
     "default": {},
-    "rows": {**urls.from_url(sys.argv[4], "OWNER"), "CONN_MAX_AGE": 0},
-    "server": {**urls.from_url(sys.argv[5], "OWNER"), "CONN_MAX_AGE": 0},
+    "rows": {**environment.from_url(sys.argv[4], "OWNER"), "CONN_MAX_AGE": 0},
+    "server": {**environment.from_url(sys.argv[5], "OWNER"), "CONN_MAX_AGE": 0},
 })
 
 def ask(alias, sql):
@@ -109,7 +116,7 @@ print(json.dumps(outcomes))
 """
 
 Outcomes = dict[str, tuple[str, bool]]
-#: Makes every attempt: `try_all("router guard", "reader")` with these barriers, logged in as this user.
+#: Makes every attempt: `try_all("router guard", "reader")`, with these barriers, as this user.
 TryAll = Callable[[str, str], Outcomes]
 
 
@@ -128,7 +135,7 @@ def try_all(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> TryAll:
-    """A project with an upstream of its own on that engine."""
+    """Return what makes the attempts, in a project with an upstream on that engine."""
     kind, fixture = ENGINES[engine]
     version = {"django_version": DJANGO} if DJANGO else {}
     project = bake(secondary_database="read-only-mirror", primary_database=kind, **version)
@@ -143,12 +150,12 @@ def try_all(
         pristine_url, owner_url = server.create(pristine), server.url(name)
         server_url = server.url("postgres" if kind == "postgresql" else "mysql")
     making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": pristine_url}
-    project.run(tools, "python", "-c", MAKE_TABLES + LOAD_ROWS, env=making)
+    project.run(tools, "python", "-c", MAKE_TABLES + LOAD_ROWS, *APPS, env=making)
     reader_url = owner_url if kind == "sqlite" else make_reader(project, server, pristine, name, owner_url)
 
     def run(barriers: str, user: str) -> Outcomes:
         production = {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DJANGO_SETTINGS_MODULE": "databases.tests.production_settings",
             "SECRET_KEY": settings.SECRET_KEY,
             "ALLOWED_HOSTS": "example.com",
             "DATABASE_URL": settings.sqlite(tmp_path)("primary"),
@@ -163,13 +170,13 @@ def try_all(
 
 
 def make_reader(project: Bake, server: DatabaseServer, pristine: str, name: str, owner_url: str) -> str:
-    """Make the user that the project's README tells to make, and return the URL that logs in as it."""
+    """Create the user that the project's README describes, and return the URL that logs in as it."""
     (sql,) = blocks(project.read("README.md"), "sql")
     reader = f"reader_{name}"
     (owner,) = server.execute("SELECT current_user")[0]
     for statement in filter(None, map(str.strip, sql.split(";"))):
         told = statement.replace("main_site_owner", str(owner)).replace("…", "reads only")
-        # Rights on a database are given by its name in MySQL, and lie within it in PostgreSQL.
+        # MySQL grants rights by the name of a database, and PostgreSQL inside the database.
         database = name if project.answers["__mysql"] else pristine
         told = re.sub(r"\bmain_site\b", f"`{name}`" if project.answers["__mysql"] else f'"{pristine}"', told)
         server.execute(re.sub(r"\breader\b", reader, told), "" if project.answers["__mysql"] else database)
@@ -179,10 +186,10 @@ def make_reader(project: Bake, server: DatabaseServer, pristine: str, name: str,
     return f"{scheme}://{reader}:{quote('reads only')}@{place}"
 
 
-def test_every_way_of_writing_is_refused_by_the_barriers_that_the_readme_says(
+def test_each_write_is_refused_by_the_barriers_in_the_readme(
     engine: str, try_all: TryAll, request: pytest.FixtureRequest
 ) -> None:
-    # The control: with no barrier each of them gets through, so that it is a barrier that stops it below.
+    # The control: without barriers every attempt succeeds, so below it is a barrier that refuses it.
     control = try_all("", "owner")
     assert {name: said for name, (said, _) in control.items() if said != "done"} == {}
     stopped: dict[str, list[str]] = {name: [] for name in control}
@@ -200,17 +207,17 @@ def test_every_way_of_writing_is_refused_by_the_barriers_that_the_readme_says(
     assert all(stopped.values())
 
 
-#: What passes Django's wrappers is refused in the words of the driver.
+#: What bypasses Django's wrappers is refused with the driver's message.
 UNSEEN = re.compile("driver's own cursor|server-side cursor|in disguise")
 
 
-def test_with_all_barriers_nothing_is_written_and_no_refusal_names_a_value(engine: str, try_all: TryAll) -> None:
+def test_nothing_is_written_behind_all_barriers_and_no_message_shows_a_value(engine: str, try_all: TryAll) -> None:
     as_owner, as_reader = try_all("router guard session", "owner"), try_all("router guard session", "reader")
     assert not any(wrote or said == "done" for said, wrote in as_reader.values())
     seen = {name: said for name, (said, _) in as_owner.items() if not UNSEEN.search(name)}
     assert {name: said for name, said in seen.items() if not said.startswith("MirrorWriteError: ")} == {}
     assert "hidden" not in str(seen)
-    # What is done on purpose is why the role is the boundary.
+    # Deliberate code can bypass the guards. That is why the role is the boundary.
     on_purpose = [name for name, (_, wrote) in as_owner.items() if wrote]
     assert all(UNSEEN.search(name) for name in on_purpose)
     assert bool(on_purpose) == (engine != "SQLite")

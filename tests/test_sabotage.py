@@ -1,4 +1,4 @@
-"""Nothing in a project can be broken without one of its own tests failing: each row of the catalogue is tried."""
+"""Each row of the catalogue breaks a project, and the project's own tests must fail."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker, Variables
-from tests.support import sabotage, variants
+from tests.support import sabotage, template, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.sabotage import Sabotage
@@ -27,7 +27,7 @@ def test_a_sabotage_is_noticed(
     baked: Baker, environment: Environments, on_its_engine: Variables, tmp_path: Path, row: Sabotage
 ) -> None:
     owners = [variant for variant in row.owners() if row.fits(baked(**variant))]
-    assert owners, f"No project holds the old text of {row.name!r} in {row.file}: mend the row."
+    assert owners, f"No project has the old text of {row.name!r} in {row.file}: update the row."
     for variant in owners:
         project = baked(**variant).copy(tmp_path / variants.name(variant))
         row.apply(project)
@@ -62,6 +62,16 @@ def test_the_tests_that_notice_pass_without_a_sabotage(
         assert re.search(rf"^{len(tests)} passed", output, re.MULTILINE), output
 
 
+def test_the_projects_have_every_file_of_the_layer(baked: Baker) -> None:
+    found = {
+        file
+        for engine in variants.CHOICES["primary_database"]
+        for each in sabotage.owners(engine)
+        for file in baked(**each).files
+    }
+    assert {file for file in template.emitted_files() if file.startswith("databases/")} <= found
+
+
 def test_every_promise_has_its_sabotages() -> None:
     assert len(PROMISES) >= 12
     assert len(ROWS) >= 40
@@ -83,7 +93,7 @@ GOOD: dict[str, Any] = {"name": "x", "file": "f", "old": "a", "new": "b", "red":
         ({"name": None}, "name"),
     ],
 )
-def test_a_row_that_is_not_as_it_must_be_is_an_error(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+def test_an_invalid_row_is_an_error(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     row = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
     file = tmp_path / "promise.toml"
     file.write_text("[[sabotage]]\n" + "".join(f"{key} = {value!r}\n" for key, value in row.items()))
@@ -91,7 +101,7 @@ def test_a_row_that_is_not_as_it_must_be_is_an_error(tmp_path: Path, changes: di
         sabotage.read(file)
 
 
-def test_an_old_text_that_is_gone_or_ambiguous_is_an_error(tmp_path: Path) -> None:
+def test_an_old_text_that_is_missing_or_ambiguous_is_an_error(tmp_path: Path) -> None:
     project = Bake(tmp_path, {})
     row = Sabotage(**GOOD)
     project.write("f", "nothing")

@@ -58,8 +58,8 @@ def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> 
 @pytest.mark.parametrize(
     "way",
     [
-        (*MANAGE, "tests.test_tenant_cloning", "--parallel", "2"),
-        (*PYTEST, "tests/test_tenant_cloning.py", "-n", "2"),
+        (*MANAGE, "databases.tenants.tests.test_cloning", "--parallel", "2"),
+        (*PYTEST, "databases/tenants/tests/test_cloning.py", "-n", "2"),
     ],
     ids=["manage", "pytest"],
 )

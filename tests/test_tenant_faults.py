@@ -1,4 +1,4 @@
-"""Servers of tenants stop, die and freeze, one at a time: all others are served, and nothing is lost."""
+"""Servers of a fleet stop, crash and freeze, one at a time: other tenants are served, and no row is lost."""
 
 import signal
 import tempfile
@@ -44,7 +44,7 @@ def slow(request):
 
 urlpatterns = [path(f"{view.__name__}/", view) for view in (central, points, add, slow)]
 """
-#: Has changed the database and is not done, on a server whose address is in a file, for as long as that is there.
+#: Creates a table, then waits while a file exists that holds the address of its server.
 MIGRATION = """
 from pathlib import Path
 from django.db import migrations
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
     dependencies = [("projects", "{before}")]
     operations = [migrations.RunSQL("CREATE TABLE ours (id int)"), migrations.RunPython(wait)]
 """
-BUSY = (503, "300")
+UNAVAILABLE = (503, "300")
 
 
 class Place:
@@ -79,11 +79,11 @@ class Place:
         }
 
     def manage(self, *words: str, code: int | None = 0) -> str:
-        """Run a command, and return what it said."""
+        """Run a command, and return its output."""
         return self.project.run(self.tools, "python", "manage.py", *words, env=self.env, code=code)
 
     def crash_in_migration(self, name: str, *words: str) -> str:
-        """Run a command that fails because a server crashes in the middle of its migrations; return what it said."""
+        """Run a command while a server crashes in the middle of a migration; return the output of the failure."""
         server, flag, said = self.servers[name], self.project.path / "waits", []
         file = "projects/migrations/0099_waits.py"
         if not (self.project.path / file).exists():
@@ -102,7 +102,7 @@ class Place:
 
 
 def url(server: OwnPostgres) -> str:
-    """Return a URL for the databases of tenants on a server."""
+    """Return the URL of the tenants' databases on a server."""
     return server.server.url("{name}").replace("%7B", "{").replace("%7D", "}")
 
 
@@ -114,9 +114,9 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
     version = {"django_version": DJANGO} if DJANGO else {}
-    answers = {"primary_database": "postgresql", "secondary_database": "none", "tenant_databases": "managed"}
+    answers = {"primary_database": "postgresql", "secondary_database": "none", "tenant_databases": "fleet"}
     project = baked(**answers, **version).copy(tmp_path_factory.mktemp("faults"))
-    # New ones each time: a worker that others take tests from may come to this module twice.
+    # New servers each time: xdist may make one worker run this module twice.
     folder = Path(tempfile.mkdtemp(dir=shared))
     with ExitStack() as stack:
         servers = {
@@ -136,7 +136,7 @@ def site(place: Place) -> Iterator[Site]:
         yield found
 
 
-def test_a_tenant_whose_server_is_away_is_a_503_and_all_others_are_served(place: Place, site: Site) -> None:
+def test_tenants_of_other_servers_are_served_while_one_is_down(place: Place, site: Site) -> None:
     one = place.servers["one"]
 
     def ask(page: str, slug: str) -> tuple[int, str]:
@@ -148,25 +148,25 @@ def test_a_tenant_whose_server_is_away_is_a_503_and_all_others_are_served(place:
 
     assert ask("add/?name=cake", "acme") == ask("add/?name=orbit", "horza") == (200, "added"), site.log.read_text()
     one.crash()
-    assert ask("points/", "acme") == BUSY, site.log.read_text()
+    assert ask("points/", "acme") == UNAVAILABLE, site.log.read_text()
     check_others()
     one.start()
     assert ask("points/", "acme") == (200, "cake")
 
-    # It dies while it works on an answer.
+    # It crashes during a query.
     answers: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: answers.append(ask("slow/", "acme")))
     asking.start()
     wait_until(lambda: one.waits_for("PgSleep"))
     one.crash()
     asking.join()
-    assert answers == [BUSY], site.log.read_text()
+    assert answers == [UNAVAILABLE], site.log.read_text()
     check_others()
     one.start()
     assert ask("add/?name=pie", "acme") == (200, "added")
     assert ask("points/", "acme") == (200, "cake pie")
 
-    # It takes connections and says nothing: those who ask it wait, for as long as connecting may take, and nobody else.
+    # It accepts connections and does not answer: its tenants' pages wait until the time limit, and no other page waits.
     one.crash()
     one.start()
     one.signal(signal.SIGSTOP)
@@ -174,12 +174,12 @@ def test_a_tenant_whose_server_is_away_is_a_503_and_all_others_are_served(place:
     asking.start()
     check_others()
     asking.join()
-    assert answers == [BUSY, BUSY], site.log.read_text()
+    assert answers == [UNAVAILABLE, UNAVAILABLE], site.log.read_text()
     one.signal(signal.SIGCONT)
     assert ask("points/", "acme") == (200, "cake pie")
 
 
-def test_tenants_go_on_while_the_registry_is_down(place: Place, site: Site) -> None:
+def test_known_tenants_are_served_while_the_registry_is_down(place: Place, site: Site) -> None:
     registry = place.servers["registry"]
     before = {slug: site.ask("points/", f"{slug}.example.com") for slug in ("acme", "horza")}
     registry.crash()
@@ -188,17 +188,17 @@ def test_tenants_go_on_while_the_registry_is_down(place: Place, site: Site) -> N
             for slug, answer in before.items():
                 assert site.ask("points/", f"{slug}.example.com") == answer, site.log.read_text()
         assert site.ask("add/?name=while-it-was-down", "horza.example.com") == (200, "added")
-        # Nobody has asked for this one before, and so nobody knows where it is.
-        assert site.ask("points/", "chell.example.com") == BUSY
+        # Its row is not cached, because no request has asked for this tenant yet.
+        assert site.ask("points/", "chell.example.com") == UNAVAILABLE
     finally:
         registry.start()
-    # It is not asked again for each request, but once in a while.
+    # After a failure the registry is asked again at intervals, not for each request.
     wait_until(lambda: site.ask("points/", "chell.example.com") == (200, ""))
     assert site.ask("central/") == (200, "0")
     assert "while-it-was-down" in site.ask("points/", "horza.example.com")[1]
 
 
-def test_a_server_that_dies_in_a_migration_holds_up_its_own_tenants_only_until_the_next_run(place: Place) -> None:
+def test_a_crash_in_a_migration_fails_only_the_tenants_of_that_server(place: Place) -> None:
     one = place.servers["one"].server
     said = place.crash_in_migration("one", "migrate_tenants")
     assert "acme: failed" in said, said
@@ -209,7 +209,7 @@ def test_a_server_that_dies_in_a_migration_holds_up_its_own_tenants_only_until_t
     assert "ours" in one.tables("tenant_acme")
 
 
-def test_a_server_that_dies_while_a_tenant_is_made_leaves_it_pending(place: Place) -> None:
+def test_a_crash_while_a_tenant_is_created_leaves_it_pending(place: Place) -> None:
     said = place.crash_in_migration("two", "create_tenant", "unlucky", "--server", "two")
     assert "unlucky" in said
     assert "unlucky\tpending\ttwo" in place.manage("list_tenants")

@@ -1,6 +1,6 @@
-"""Whatever threads and tasks do in whatever order, each sees the rows of its own tenant, and no others.
+"""Threads and tasks take steps in any order, and each reads the rows of its own tenant only.
 
-`test_tenant_stress.py` does much at the same time; here a program looks for an order of few steps that goes wrong.
+`test_tenant_stress.py` does much at the same time. Here Hypothesis searches for an order of few steps that fails.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ steps = st.one_of(
 orders = st.lists(st.tuples(st.integers(0, ACTORS - 1), steps), min_size=12, max_size=40)
 CROSS, NONE = "CrossTenantError", "NoTenantError"
 
-#: What would let tenants see one another's rows: in which file, and what would stand there in place of what.
+#: Mistakes that would show a tenant another tenant's rows: the file, the code, and what replaces it.
 CURRENT = 'ContextVar("open_tenant_blocks", default=())'
 MISTAKES = {
     "the current tenant is a plain global": (
@@ -47,17 +47,17 @@ MISTAKES = {
         "_open.set(blocks[: blocks.index(self)])",
         "_open.set(blocks[: blocks.index(self)] if exception[0] is None else blocks)",
     ),
-    "a queryset answers for whoever evaluates it": (
+    "a queryset answers the tenant that evaluates it": (
         "databases/tenants/models.py",
         "        if self._db is None:\n",
         "        if self._db is None and self._tenant is None:\n",
     ),
-    "an object is saved wherever it is": (
+    "an object is saved under any tenant": (
         "databases/tenants/models.py",
         "    if instance._state.db != alias:",
         "    if False:",
     ),
-    "a connection is handed to whoever comes next": (
+    "an idle connection is given to any tenant": (
         "databases/tenants/budget.py",
         "[each for each in self._idle if each.alias == alias]\n",
         "[each for each in self._idle if setattr(each, 'tenant', tenant) is None]\n",
@@ -66,17 +66,17 @@ MISTAKES = {
 
 
 class Expected:
-    """What each step must come to. All it takes is a stack of tenants for each actor, and a list for each tenant."""
+    """The model: the result of each step, from a stack of tenants per actor and a list of rows per tenant."""
 
     def __init__(self) -> None:
         self.stacks: list[list[str]] = [[] for _ in range(ACTORS)]
         self.rows = {slug: [slug] for slug in SLUGS}
-        #: Under whom the queryset was built that is kept, and whose the object is; nothing where none is kept.
+        #: The tenant that the kept queryset was built under, and that of the kept object; empty where none is kept.
         self.queryset: list[str | None] = []
         self.object: list[str] = []
 
     def after(self, who: int, step: str, *words: Any) -> Any:
-        """Return what a step of an actor must come to, and remember what it changes."""
+        """Return the result that a step of an actor must have, and apply the step to the model."""
         self.stack = self.stacks[who]
         self.current = self.stack[-1] if self.stack else None
         return getattr(self, f"_{step}")(*words)
@@ -132,7 +132,7 @@ class Expected:
 
 
 def named(order: list[tuple[int, tuple[Any, ...]]]) -> list[list[Any]]:
-    """Return the steps with a name of its own for each row that is written."""
+    """Return the steps, with a unique name for each row that is written."""
     return [
         [who, *step, *([f"row {number}"] if "write" in step[0] else [])] for number, (who, step) in enumerate(order)
     ]
@@ -143,18 +143,18 @@ Search = Callable[..., None]
 
 @pytest.fixture
 def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Path) -> Search:
-    """Return what looks for an order that goes wrong, in a project with few connections and perhaps a mistake."""
+    """Return a search for an order that fails, in a project with few connections and, if given, a mistake."""
 
     def look_for_one(*, file: str = "", old: str = "", new: str = "") -> None:
         django = variants.DJANGO or "6.1"
         project = bake(
             primary_database="sqlite", secondary_database="none", tenant_databases="managed", django_version=django
         )
-        for where, before, after in (("config/settings.py", BUDGET, BUDGET.replace("64", "2")), (file, old, new)):
+        for where, before, after in (("config/databases.py", BUDGET, BUDGET.replace("64", "2")), (file, old, new)):
             if where:
                 if project.read(where).count(before) != 1:
-                    # No AssertionError: that is what a mistake that was found is.
-                    raise LookupError(f"{where} does not hold {before!r} once: mend the mistake.")
+                    # Not an AssertionError: that means that the search found the mistake.
+                    raise LookupError(f"{where} does not hold {before!r} once: update the mistake.")
                 project.write(where, project.read(where).replace(before, after))
         env = {**settings.production(project, settings.sqlite(tmp_path)), "DJANGO_SETTINGS_MODULE": "config.settings"}
         tools = environment(django)
@@ -167,7 +167,7 @@ def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
                 database=None,
                 print_blob=True,
                 max_examples=EXAMPLES,
-                # A mistake that was put there is found, or not, for good; and it need not be made small.
+                # The search for a planted mistake must be reproducible, and needs no small example.
                 derandomize=bool(file),
                 phases=[Phase.generate] if file else list(Phase),
                 suppress_health_check=[HealthCheck.too_slow],
@@ -183,12 +183,12 @@ def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
     return look_for_one
 
 
-def test_no_order_of_steps_shows_a_tenant_the_rows_of_another(search: Search) -> None:
+def test_no_order_of_steps_shows_another_tenants_rows(search: Search) -> None:
     search()
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_would_be_found(search: Search, mistake: str) -> None:
+def test_the_search_finds_a_mistake(search: Search, mistake: str) -> None:
     file, old, new = MISTAKES[mistake]
     with pytest.raises(AssertionError, match="assert"):
         search(file=file, old=old, new=new)

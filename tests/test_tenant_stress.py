@@ -1,4 +1,4 @@
-"""Threads and tasks change tenants a hundred thousand times, with few connections; no row is ever another tenant's."""
+"""Threads and tasks switch tenants a hundred thousand times, with few connections, and never read another's row."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,16 +14,16 @@ from tests.support.environments import Environment
 from tests.support.postgres import Postgres
 
 SEED, THREADS, TASKS = 20261124, 8, 200
-#: How many of the tasks are under way at a time, as in a server with a limit; the others wait.
+#: How many tasks run at a time, as in a server with a limit; the others wait.
 AT_A_TIME = 8
 BUDGET = 16
-#: What would let tenants see one another's rows: in which file, and what would stand there in place of what.
+#: Mistakes that would show a tenant another tenant's rows: the file, the code, and what replaces it.
 MISTAKES = {
-    "an idle connection is handed to whoever comes next": (
+    "an idle connection is given to any tenant": (
         "databases/tenants/budget.py",
         {
             "[each for each in self._idle if each.alias == alias]\n": "self._idle\n",
-            " if each.tenant.place == tenant.place]": "]",
+            " if each.tenant.connection_key == tenant.connection_key]": "]",
         },
     ),
     "the current tenant is a plain global": (
@@ -47,10 +47,10 @@ def stressed(
     each: int,
     at_a_time: int = AT_A_TIME,
 ) -> dict[str, Any]:
-    """Run the program in a project, and return what it counted. Arguments: see `stress.PROGRAM`."""
-    text = project.read("config/settings.py")
+    """Run the program in a project, and return its counts. Arguments: see `stress.PROGRAM`."""
+    text = project.read("config/databases.py")
     assert "TENANT_CONNECTIONS = 64" in text
-    project.write("config/settings.py", text.replace("TENANT_CONNECTIONS = 64", f"TENANT_CONNECTIONS = {BUDGET}"))
+    project.write("config/databases.py", text.replace("TENANT_CONNECTIONS = 64", f"TENANT_CONNECTIONS = {BUDGET}"))
     project.write("stress.py", stress.PROGRAM)
     env = {**settings.production(project, url), "DJANGO_SETTINGS_MODULE": "config.settings"}
     project.run(tools, "python", "manage.py", "migrate", "-v0", env=env)
@@ -63,14 +63,14 @@ def stressed(
 
 @pytest.fixture
 def site(bake: Baker) -> Callable[[str], Bake]:
-    """Return what makes a project with tenants on an engine."""
+    """Return what bakes a project with managed tenants on an engine."""
     django = variants.DJANGO or "6.1"
     return lambda engine: bake(
         primary_database=engine, secondary_database="none", tenant_databases="managed", django_version=django
     )
 
 
-def test_a_hundred_thousand_rows_each_carry_their_tenants_mark(
+def test_a_hundred_thousand_reads_show_the_tenants_own_row(
     site: Callable[[str], Bake], environment: Callable[[str], Environment], tmp_path: Path
 ) -> None:
     project = site("sqlite")
@@ -78,11 +78,11 @@ def test_a_hundred_thousand_rows_each_carry_their_tenants_mark(
     counted = stressed(project, tools, settings.sqlite(tmp_path), tenants=100, each=480)
     assert counted["operations"] >= 100_000
     assert (counted["mismatches"], counted["errors"], counted["misplaced"]) == (0, 0, 0)
-    # What is in a transaction, or a request's only connection, may exceed the budget; nothing else does.
+    # Only connections in a transaction, and a request's only connection, may exceed the budget.
     assert counted["most_open"] < 2 * BUDGET
 
 
-def test_all_tasks_at_a_time_and_threads_beside_them_see_their_own_rows(
+def test_tasks_without_a_limit_and_threads_read_their_own_rows(
     site: Callable[[str], Bake], environment: Callable[[str], Environment], tmp_path: Path
 ) -> None:
     project = site("sqlite")
@@ -90,11 +90,11 @@ def test_all_tasks_at_a_time_and_threads_beside_them_see_their_own_rows(
     counted = stressed(project, tools, settings.sqlite(tmp_path), tenants=100, each=60, at_a_time=TASKS)
     assert counted["operations"] >= 10_000
     assert (counted["mismatches"], counted["errors"], counted["misplaced"]) == (0, 0, 0)
-    # They were under way together: the budget is exceeded, rather than anybody kept waiting.
+    # All tasks ran together: the budget is exceeded, and no task waits.
     assert counted["most_open"] > 2 * BUDGET
 
 
-def test_rows_on_a_server_carry_their_tenants_mark(
+def test_reads_on_a_server_show_the_tenants_own_row(
     site: Callable[[str], Bake],
     environment: Callable[[str], Environment],
     postgres: Postgres,
@@ -111,7 +111,7 @@ def test_rows_on_a_server_carry_their_tenants_mark(
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_would_be_noticed(
+def test_the_program_notices_a_mistake(
     site: Callable[[str], Bake], environment: Callable[[str], Environment], tmp_path: Path, mistake: str
 ) -> None:
     project = site("sqlite")

@@ -35,7 +35,7 @@ ANSWERS = {
     "django_version": DJANGO,
 }
 # What the template's second version no longer has, and what the user deletes.
-REMOVED = "tests/test_replica_requests.py"
+REMOVED = "databases/replicas/tests/test_requests.py"
 DELETED = "notes/admin.py"
 
 

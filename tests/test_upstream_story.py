@@ -1,4 +1,4 @@
-"""Somebody else's application of more than a hundred tables is mirrored, changes, and is mirrored again."""
+"""Models of another application with more than a hundred tables are imported; its tables change; they are imported again."""
 
 import difflib
 import json
@@ -27,10 +27,10 @@ import json, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
-from databases.external import models_of
+from databases.registry import models_of
 print(json.dumps({model._meta.label: model._base_manager.first() is not None for model in models_of("mirror")}))
 """
-#: A test of the copies, as the project's owner may write one.
+#: A test of the imported models, as the project's owner may write it.
 THEIR_TEST = """
 from django.test import TestCase
 from upstream_auth.models import User
@@ -56,7 +56,8 @@ class RowsTests(TestCase):
         self.assertEqual((line.wishlist.owner.username, line.product.product_class), ("glados", kind))
 """
 
-#: What becomes of the tables: in PostgreSQL and in MariaDB, and what is found of which column.
+#: Changes of the tables: the statement for PostgreSQL, that for MariaDB if it differs, and the kind and column of the
+#: drift that `check_mirror` must find.
 CHANGES = [
     ("ALTER TABLE wagtailcore_page ADD COLUMN mood varchar(20)", "", "extra column", "wagtailcore_page.mood"),
     ("ALTER TABLE wagtailcore_site DROP COLUMN site_name", "", "missing column", "wagtailcore_site.site_name"),
@@ -81,7 +82,7 @@ CHANGES = [
     ),
     ("CREATE TABLE wagtailcore_visit (id int PRIMARY KEY, page_id int REFERENCES wagtailcore_page (id))", "", "", ""),
 ]
-#: What the next import makes of it: lines that go and lines that come.
+#: The lines that the next import removes and adds.
 REPAIRED = [
     "-    date_sent = models.DateTimeField()",
     "+    date_sent = models.DateField()",
@@ -107,7 +108,7 @@ def site(
     database_names: Iterator[str],
     tmp_path: Path,
 ) -> tuple[Bake, Environment, dict[str, str], Callable[[str], object]]:
-    """A project, its tools, its environment in production, and what runs a statement in the other's database."""
+    """Return a project, its tools, its environment in production, and what runs a statement in the mirror."""
     engine, fixture, django = request.param
     project = bake(primary_database=engine, secondary_database="read-only-mirror", django_version=DJANGO or django)
     tools = environment(project.answers["django_version"])
@@ -119,7 +120,7 @@ def site(
     url = server.create(name)
     upstream.build(theirs, tmp_path / "theirs", url, migrate=engine == "postgresql")
     making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": url}
-    project.run(tools, "python", "-c", MAKE_TABLES, env=making)
+    project.run(tools, "python", "-c", MAKE_TABLES, "accounts", "materials", env=making)
     production = {
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "example.com",
@@ -130,7 +131,7 @@ def site(
     return project, tools, production, lambda statement: server.execute(statement, name)
 
 
-def test_a_real_application_is_copied_and_kept_up_with(
+def test_models_of_a_real_application_are_imported_and_updated(
     site: tuple[Bake, Environment, dict[str, str], Callable[[str], object]],
 ) -> None:
     project, tools, production, execute = site
@@ -139,7 +140,7 @@ def test_a_real_application_is_copied_and_kept_up_with(
     def run(*words: str, code: int = 0) -> str:
         return project.run(tools, *words, env=production, code=code)
 
-    # All of it becomes models that pass every check.
+    # Every table becomes a model, and the models pass every check.
     said = run(*IMPORT)
     copied = re.findall(r"^\[ *\d+/\d+\] \w+ -> (\w+\.\w+), \d+ fields$", said, re.MULTILINE)
     apps = re.findall(r'^    "(\w+)",$', said, re.MULTILINE)
@@ -151,7 +152,7 @@ def test_a_real_application_is_copied_and_kept_up_with(
     run(*makemigrations)
     assert "no issues" in run("python", "manage.py", "check")
 
-    # They are read in production, and fit.
+    # Production reads them, and they fit.
     read = json.loads(run("python", "-c", READ_ALL).splitlines()[-1])
     assert set(copied) <= set(read)
     for label in ("wagtailcore.Page", "wagtailcore.Site", "upstream_auth.User", "catalogue.Product"):
@@ -162,12 +163,12 @@ def test_a_real_application_is_copied_and_kept_up_with(
     unknown = {"tsvector"} if not is_mysql else set()
     assert {each["details"] for each in findings(run(*CHECK))} == unknown
 
-    # They are made and filled in tests, beside the seeded rows of others.
+    # Tests create and fill their tables, beside the seeded rows of other apps.
     project.write("tests/test_rows.py", THEIR_TEST)
-    assert passed(run(*MANAGE, "tests.test_rows", "tests.test_mirror.HierarchyTests")) == 5
+    assert passed(run(*MANAGE, "tests.test_rows", "databases.mirror.tests.test_mirror.HierarchyTests")) == 5
     (project.path / "tests/test_rows.py").unlink()
 
-    # The other application changes: each change is found, and pages that it does not concern go on.
+    # The other application changes its tables: each change is found, and pages that do not need it still work.
     execute(CHANGES[0][0])
     run("python", "-c", READ_ALL)
     for postgresql, mysql, *_ in CHANGES[1:]:
@@ -176,7 +177,7 @@ def test_a_real_application_is_copied_and_kept_up_with(
     found = {(each["kind"], f"{each['table']}.{each['column']}") for each in drifted if each["details"] != "tsvector"}
     assert found == {(kind, column) for *_, kind, column in CHANGES if kind}
 
-    # Another import mends what changed, and nothing else.
+    # Another import repairs what changed, and nothing else.
     assert "wagtailembeds.Embed: the table 'wagtailembeds_embed' is gone." in run(*IMPORT, "--dry-run")
     project.write("wagtailembeds/models.py", project.read("wagtailembeds/models.py").replace("s_embed", "s_clip"))
     old = {file: project.read(file) for file in project.files if file.endswith(".py")}
@@ -194,19 +195,19 @@ def test_a_real_application_is_copied_and_kept_up_with(
 
 
 def install(project: Bake, apps: list[str]) -> None:
-    """Add apps to the project's settings, and say that tables may be in both of its databases."""
-    lines = "".join(f'    "{app}",\n' for app in apps)
-    text = project.read("config/settings.py").replace('    "materials",\n', f'    "materials",\n{lines}')
-    project.write("config/settings.py", f'{text}\nSILENCED_SYSTEM_CHECKS = ["models.W035", "fields.W344"]\n')
+    """Add apps to the settings, and map them to the mirror; names of tables may be the same in both databases."""
+    installed = f"INSTALLED_APPS += {apps}\nAPP_DATABASES |= dict.fromkeys({apps}, 'mirror')\n"
+    silenced = 'SILENCED_SYSTEM_CHECKS = ["models.W035", "fields.W344"]\n'
+    project.write("config/settings.py", f"{project.read('config/settings.py')}\n{installed}{silenced}")
 
 
 def findings(output: str) -> list[dict[str, str]]:
-    """Return what `check_mirror --json` found; the errors of a command stand beside its output."""
+    """Return the findings in the output of `check_mirror --json`, which may have other lines around them."""
     found: list[dict[str, str]] = json.loads(output[output.index("{") : output.rindex("}") + 1])["findings"]
     return found
 
 
 def changes(old: str, new: str) -> list[str]:
-    """Return the lines that went, with a minus, and those that came, with a plus; but for empty ones."""
+    """Return removed lines with a minus, and added lines with a plus, without the empty ones."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
     return [line for line in lines if line[1:].strip() and not line.startswith(("---", "+++", "@@"))]

@@ -1,4 +1,4 @@
-"""Which way each condition of the template goes: sources are rendered as cookiecutter would, and conditions noted.
+"""The conditions of the template, and whether each was true or false while its source was rendered.
 
 Conditions are `{% if %}`, `# % if`, `… if … else …`, and each side of an `and` or an `or`.
 """
@@ -13,7 +13,7 @@ from jinja2 import Template, nodes
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Condition:
-    """A place in the template; `number` tells apart those of one source."""
+    """A place in the template; `number` tells apart the conditions of one source."""
 
     file: str
     line: int
@@ -21,18 +21,24 @@ class Condition:
 
 
 class Branches:
-    """What every condition of the rendered sources has been so far."""
+    """The values that every condition of the rendered sources has had so far."""
 
     def __init__(self) -> None:
         self.seen: dict[Condition, set[bool]] = {}
+        self._templates: dict[tuple[str, str], Template] = {}
 
     def render(self, source: str, answers: Mapping[str, Any], *, file: str, line: int = 1, named: bool = True) -> str:
-        """Render a source and note what its conditions are.
+        """Render a source as cookiecutter does, and note the values of its conditions.
 
         Arguments: the answers, private ones included; the file and the line in which the source begins; whether
         cookiecutter loads it as a file, by its name, or renders a mere text.
         """
         context = {"cookiecutter": dict(answers)}
+        if (file, source) not in self._templates:
+            self._templates[file, source] = self._compile(source, context, file, line, named)
+        return self._templates[file, source].render(**context)
+
+    def _compile(self, source: str, context: dict[str, Any], file: str, line: int, named: bool) -> Template:
         environment = create_env_with_context(context)
         environment.filters["noted"] = self._note
         tree = environment.parse(source, name=file if named else None)
@@ -47,7 +53,7 @@ class Branches:
                 setattr(node, side, noted)
         tree.set_environment(environment)
         code = environment.compile(tree, name=file)
-        return Template.from_code(environment, code, environment.make_globals(None)).render(**context)
+        return Template.from_code(environment, code, environment.make_globals(None))
 
     def one_sided(self) -> list[str]:
         """Return, with file and line, the conditions that were never true or never false."""

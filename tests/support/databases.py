@@ -1,4 +1,4 @@
-"""What a database server does for the tests, whichever it is and wherever its programs come from."""
+"""What every database server of the tests can do."""
 
 import abc
 import shutil
@@ -8,14 +8,14 @@ ROWS = list[tuple[object, ...]]
 
 
 class DatabaseServer(abc.ABC):
-    """A server whose files lie in a folder; processes that name the same folder share it.
+    """A server whose files lie in a folder. Processes that use the same folder share the server.
 
     Raises NotInstalledError where its programs are missing.
     """
 
     @abc.abstractmethod
     def __init__(self, folder: Path) -> None:
-        """Change nothing yet: not even the folder need exist."""
+        """Change nothing yet: the folder need not exist."""
 
     @abc.abstractmethod
     def start(self) -> None:
@@ -30,12 +30,12 @@ class DatabaseServer(abc.ABC):
         """Return the URL of a database, which need not exist, for the administrator."""
 
     def url_for_tests(self, database: str) -> str:
-        """Return the URL that a project's tests need: of a user that may do no more than they have to."""
+        """Return the URL for a project's tests: its user has only the rights that tests need."""
         return self.url(database)
 
     @abc.abstractmethod
     def create(self, database: str) -> str:
-        """Make an empty database and return its URL."""
+        """Create an empty database and return its URL."""
 
     @abc.abstractmethod
     def tables(self, database: str) -> list[str]:
@@ -45,7 +45,7 @@ class DatabaseServer(abc.ABC):
     def execute(self, statement: str, database: str = "") -> ROWS:
         """Run one statement as the administrator, in no transaction, and return its rows.
 
-        Arguments: the statement and the database to be in; any, if empty.
+        Arguments: the statement, and the database to connect to; any, if empty.
         """
 
 
@@ -56,9 +56,9 @@ class NotInstalledError(Exception):
 def programs(package: str, folder: Path, *names: str) -> list[str]:
     """Return the paths of programs that are on the PATH or in a folder.
 
-    Raises NotInstalledError, naming the package of Debian that has them, where one is missing.
+    Raises NotInstalledError, which names their Debian package, where one is missing.
     """
     found = [shutil.which(name) or shutil.which(name, path=folder) for name in names]
     if None in found:
-        raise NotInstalledError(f"{', '.join(names)} are not all there: apt install {package}")
+        raise NotInstalledError(f"{', '.join(names)} are not all installed: apt install {package}")
     return [program for program in found if program]

@@ -1,4 +1,4 @@
-"""A program that runs in a project with tenants: threads and tasks take steps, one at a time, as they are told."""
+"""A program for a project with tenants: threads and tasks that take one step at a time, on command."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from tests.support import commands
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 
-#: Reads a JSON list of steps from each line, `[actor, step, *words]`, and prints what each came to. Even actors are
-#: threads, odd ones tasks on one event loop; they are new for each line, and so are the tenants' rows.
+#: Reads a JSON list of steps from each line, `[actor, step, *words]`, and prints their results. Even actors are
+#: threads, odd ones are tasks on one event loop. Each line starts with new actors and new rows.
 PROGRAM = """
 import asyncio, json, queue, sys, threading
 import django
@@ -82,7 +82,7 @@ def outcome_of(work):
         return type(error).__name__
 
 
-# Yields what a step came to and is sent the next one; yields work on databases, and is sent what that came to.
+# Yields the result of a step and is sent the next one; yields work on databases, and is sent its result.
 def live(depth=0, step=None):
     said = None
     while True:
@@ -185,7 +185,7 @@ class Actors:
         self._log = log
 
     def take(self, steps: list[list[Any]]) -> list[Any]:
-        """Have the actors take these steps one after the other, and return what each came to."""
+        """Let the actors take these steps one after the other, and return the results."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(steps)}\n")
@@ -200,7 +200,7 @@ class Actors:
 def acting(
     project: Bake, tools: Environment, env: Mapping[str, str], actors: int, slugs: list[str]
 ) -> Iterator[Actors]:
-    """Run the program in a project whose primary is migrated, with so many actors and with these tenants."""
+    """Run the program in a project with a migrated primary. Arguments: the number of actors, and the tenants."""
     project.write("actors.py", PROGRAM)
     log = project.path.parent / "actors.log"
     with (

@@ -1,4 +1,4 @@
-"""A real MariaDB server for the run, the one of the operating system: Debian's `mariadb-server`."""
+"""A real MariaDB server for the run: the operating system's, Debian's `mariadb-server`."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ from tests.support.servers import free_port
 
 ADMINISTRATOR = "administrator"
 TESTER = "tester"
-#: With characters that a URL must encode: whoever forgets to is found out.
+#: With characters that a URL must encode, so that code that forgets to fails.
 PASSWORD = "of: MariaDB/100%"
 HOST = "127.0.0.1"
-# Several suites run at a time, and nobody mourns their data. The character set is the one of Debian's own settings.
+# Several suites run at a time, and their data need not survive a crash. The character set is Debian's default.
 SETTINGS = """\
 [server]
 user = {user}
@@ -50,7 +50,7 @@ class Mariadb(DatabaseServer):
     """The server from Debian's packages, on a port of 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
-        # An ordinary user's PATH lacks the folder where Debian has servers.
+        # Debian keeps servers in a folder that an ordinary user's PATH lacks.
         self._install, self._serve = programs("mariadb-server", Path("/usr/sbin"), "mariadb-install-db", "mariadbd")
         self._folder = folder
 
@@ -64,7 +64,7 @@ class Mariadb(DatabaseServer):
 
     def stop(self) -> None:
         """Stop the server if it runs."""
-        # One that has crashed has failed its tests, and need not keep the others from being stopped.
+        # A server that has crashed failed its tests already. The others must be stopped all the same.
         with contextlib.suppress(pymysql.OperationalError):
             if self._is_running():
                 self.execute("SHUTDOWN")
@@ -76,7 +76,7 @@ class Mariadb(DatabaseServer):
         return self._url(database, ADMINISTRATOR)
 
     def url_for_tests(self, database: str) -> str:
-        """Return the URL for a user that may make, use and drop the databases whose names start with `test_`."""
+        """Return the URL for a user that may create, use and drop the databases whose names start with `test_`."""
         return self._url(database, TESTER)
 
     def create(self, database: str) -> str:
@@ -110,24 +110,24 @@ class Mariadb(DatabaseServer):
         return int((self._folder / "port").read_text())
 
     def _is_running(self) -> bool:
-        # The server makes this file when it starts, and removes it when it ends.
+        # The server creates this file when it starts, and removes it when it ends.
         return (self._folder / "pid").exists()
 
     def _initialise(self) -> None:
-        # A folder of its own for temporary tables: a server that starts removes all that it finds there, and so would
-        # crash another one.
+        # Not a shared folder for temporary tables: a server that starts removes everything there, which would crash
+        # another server.
         (self._folder / "temporary").mkdir(parents=True)
         settings = SETTINGS.format(user=os.geteuid(), folder=self._folder, host=HOST)
         (self._folder / "settings.cnf").write_text(settings)
         (self._folder / "accounts.sql").write_text(ACCOUNTS)
-        # Without the accounts that have no name: they go before those that come from anywhere.
+        # Without anonymous accounts, which MariaDB prefers to accounts for any host.
         install = self._run(self._install, "--skip-test-db")
         assert install.wait() == 0, self._log()
 
     def _launch(self) -> None:
         """Start the server and wait until it answers. Raises AssertionError with its log where it ends instead."""
         (self._folder / "port").write_text(str(free_port()))
-        # Kept, because Python warns of a process that is forgotten while it runs.
+        # Kept, because Python warns about a running process that is garbage-collected.
         self._server = self._run(self._serve, f"--port={self._port}")
         while True:
             assert self._server.poll() is None, self._log()
@@ -146,7 +146,7 @@ class Mariadb(DatabaseServer):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the tests, which then stop the server.
+                # Ctrl-C must reach the tests only. They then stop the server.
                 start_new_session=True,
             )
 

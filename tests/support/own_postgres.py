@@ -1,4 +1,4 @@
-"""A PostgreSQL server that belongs to one test, which may treat it badly."""
+"""A PostgreSQL server of one test, which may stop, crash and freeze it."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from tests.support.postgres import SETTINGS, Postgres
 
 
 class OwnPostgres:
-    """A server in a folder of its own, and ways to hurt it."""
+    """A server with its own folder, and ways to make it fail."""
 
     def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
         self.folder = folder
@@ -22,22 +22,22 @@ class OwnPostgres:
         self.server.start()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process that takes connections."""
+        """Send a signal to the process that accepts connections."""
         os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), number)
 
     def crash(self) -> None:
-        """End the server and all its sessions at once; what has been written so far is kept."""
-        # The servers of tests do not write through.
+        """End the server and all its sessions at once. What was committed is kept."""
+        # The servers of tests run with fsync off, so write everything first.
         self.server.execute("CHECKPOINT")
         self.signal(signal.SIGQUIT)
         wait_until(lambda: not (self.folder / "postmaster.pid").exists())
 
     def waits_for(self, event: str) -> bool:
-        """Return whether somebody's statement waits for an event, such as `PgSleep`."""
+        """Return whether a statement waits for an event, such as `PgSleep`."""
         return (event,) in self.server.execute("SELECT wait_event FROM pg_stat_activity")
 
     def end(self) -> None:
-        """End the server, whatever state it is in."""
+        """End the server in whatever state it is."""
         with contextlib.suppress(FileNotFoundError):
             self.signal(signal.SIGCONT)
             self.crash()
@@ -45,7 +45,7 @@ class OwnPostgres:
 
 @contextlib.contextmanager
 def running(folder: Path, settings: str = SETTINGS) -> Iterator[OwnPostgres]:
-    """Start a server in a folder, and end it afterwards, whatever state it is in."""
+    """Start a server in a folder, and end it afterwards in whatever state it is."""
     made = OwnPostgres(folder, settings)
     made.start()
     try:
@@ -55,9 +55,9 @@ def running(folder: Path, settings: str = SETTINGS) -> Iterator[OwnPostgres]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something to become true; fails after a minute."""
+    """Wait until a condition is true. Raises AssertionError after a minute."""
     for _ in range(1200):
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("It did not come true.")
+    raise AssertionError("The condition did not become true within a minute.")

@@ -1,4 +1,4 @@
-"""Visitors who write and then read, while replicas lag on purpose: how often were they shown the past?"""
+"""Visitors who write and then read, while replicas lag on purpose: how often do they read stale rows?"""
 
 import contextlib
 import json
@@ -22,13 +22,13 @@ from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
-from databases.replica import positions
-from databases.replica.pinning import read_alias
+from databases.replicas import positions
+from databases.replicas.pinning import alias_for_read
 from notes.models import Note
 
 pairs, check = int(sys.argv[1]), sys.argv[2] == "check"
 if not check:
-    positions.Mark.is_reached = lambda mark, position: True
+    positions.WritePosition.is_reached = lambda write, position: True
 Note.objects.bulk_create([Note(text="0") for _ in range(10)])
 keys = list(Note.objects.values_list("pk", flat=True)[:10])
 
@@ -39,16 +39,16 @@ def write(request, number):
 
 
 def read(request, number):
-    # Nothing where a replica does not even have the row.
+    # None where a replica does not have the row yet.
     text = Note.objects.filter(pk=keys[number % 10]).values_list("text", flat=True).first()
-    return HttpResponse(f"{text} {read_alias()}")
+    return HttpResponse(f"{text} {alias_for_read()}")
 
 
 settings.ROOT_URLCONF = type("Pages", (), {
     "urlpatterns": [path("write/<int:number>/", write), path("read/<int:number>/", read)]
 })
 settings.ALLOWED_HOSTS = ["testserver"]
-settings.MIDDLEWARE = ["databases.replica.middleware.replica_middleware"]
+settings.MIDDLEWARE = ["databases.replicas.middleware.replica_middleware"]
 settings.REPLICA_MAX_LAG_SECONDS = 3600
 stale = from_replica = 0
 visitors = [Client() for _ in range(4)]
@@ -64,7 +64,7 @@ print(json.dumps({"stale": stale, "from_replica": from_replica}))
 
 @contextlib.contextmanager
 def lagging(standbys: list[Standby]) -> Iterator[None]:
-    """Within the block, each standby stops and goes on to replay at random."""
+    """Within the block, each standby pauses and resumes replay at random."""
     ended = threading.Event()
     chance = random.Random(20261127)  # noqa: S311
 
@@ -88,9 +88,9 @@ def lagging(standbys: list[Standby]) -> Iterator[None]:
 def run(
     project: Bake, tools: Environment, env: Mapping[str, str], standbys: list[Standby], pairs: int, *, check: bool
 ) -> tuple[int, int]:
-    """Return how many of the pairs were shown the past, and how many reads a replica answered.
+    """Return how many of the pairs read stale rows, and how many reads a replica answered.
 
-    Arguments: `check` is whether the position of a replica counts, as it does in projects.
+    Argument `check`: whether positions are compared, as projects do it; without it the pairs are the control.
     """
     with lagging(standbys):
         words = ("python", "-c", PROGRAM, str(pairs), "check" if check else "no check")

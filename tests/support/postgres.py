@@ -13,16 +13,16 @@ from tests.support.locks import locked
 
 ADMINISTRATOR = "postgres"
 TESTER = "tester"
-MAKE_TESTER = f"CREATE ROLE {TESTER} LOGIN CREATEDB"
-# Several suites run at a time, and nobody mourns their data.
+MAKE_TESTER = f"CREATE ROLE {TESTER} LOGIN CREATEDB CREATEROLE"
+# Several suites run at a time, and their data need not survive a crash.
 SETTINGS = "max_connections = 300\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
 
 class AnyPostgres(DatabaseServer):
-    """What is the same for every PostgreSQL."""
+    """What all PostgreSQL servers share."""
 
     def url_for_tests(self, database: str) -> str:
-        """Return the URL for a user that may make databases, and use and drop those."""
+        """Return the URL for a user that may create databases, and use and drop its own."""
         return self.url(database).replace(f"//{ADMINISTRATOR}:", f"//{TESTER}:", 1)
 
     def create(self, database: str) -> str:
@@ -43,11 +43,11 @@ class AnyPostgres(DatabaseServer):
 
 
 class Postgres(AnyPostgres):
-    """The server from PyPI, with what a new one's settings are to end with."""
+    """The server from PyPI. Argument `settings`: lines that are appended to the configuration of a new one."""
 
     def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
         self._settings = settings
-        # None: this process may end before the others, so it must not stop the server.
+        # None, because this process may end before the others: it must not stop their server.
         self._server = get_server(folder, cleanup_mode=None, start=False)
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class Postgres(AnyPostgres):
 
     @property
     def programs(self) -> tuple[Path, str | None]:
-        """The folder of its programs, and the user of the machine that they run as where this process is root's."""
+        """The folder of its programs, and the system user that they run as where this process runs as root."""
         return self._server.bin_path, self._server.system_user
 
     def url(self, database: str) -> str:

@@ -1,4 +1,4 @@
-"""Where reads go with replicas, as seen: a table in the README."""
+"""Where reads go with replicas, as measured: a table in the README."""
 
 import re
 
@@ -9,7 +9,7 @@ Row = tuple[str, str, str]
 
 
 def table(rows: list[Row]) -> str:
-    """Return what was seen as a table in Markdown."""
+    """Return the measured rows as a table in Markdown."""
     lines = ["| situation | where the read went | why |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 

@@ -1,4 +1,4 @@
-"""A real Redis server, the one of the operating system: Debian's `redis-server`. It keeps nothing on disk."""
+"""A real Redis server: the operating system's, Debian's `redis-server`. It keeps nothing on disk."""
 
 import contextlib
 import socket

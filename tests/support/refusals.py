@@ -1,4 +1,4 @@
-"""What stops writes to the mirror, as measured: kept in `refusals.json`, shown as a table in the README."""
+"""Which barrier refuses which write to the mirror, as measured: `refusals.json`, and a table in the README."""
 
 import json
 import re
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parents[1] / "refusals.json"
-#: In the order in which a statement meets them.
+#: In the order in which they see a statement.
 BARRIERS = ("router", "guard", "session", "role")
 PLACE = re.compile(r"(?<=<!-- refusals -->\n).*?(?=<!-- /refusals -->)", re.DOTALL)
 
-#: For each engine and each way of writing, the barriers that stop it when they stand alone.
+#: By engine and way of writing, the barriers that refuse it when each is the only one.
 Measured = Mapping[str, Mapping[str, list[str]]]
 
 
 def read() -> dict[str, dict[str, list[str]]]:
-    """Return what was measured last."""
+    """Return the last measurement."""
     found: dict[str, dict[str, list[str]]] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     return found
 
 
 def update(engine: str, stopped: dict[str, list[str]]) -> None:
-    """Note what was measured on an engine."""
+    """Store the measurement of an engine."""
     FILE.write_text(json.dumps({**read(), engine: stopped}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def table(measured: Measured) -> str:
-    """Return the measured as a table in Markdown; an engine that lacks a way of writing has an empty cell there."""
+    """Return a measurement as a table in Markdown. A way of writing that an engine lacks is an empty cell."""
     names = dict.fromkeys(name for column in measured.values() for name in column)
     lines = [f"| way of writing | {' | '.join(measured)} |", f"|---{'|---' * len(measured)}|"]
     for name in names:
@@ -40,5 +40,5 @@ def _cell(barriers: list[str]) -> str:
 
 
 def put_into(readme: str) -> str:
-    """Return a README with the table of what was measured in its place."""
+    """Return a README with the table of the last measurement in its place."""
     return PLACE.sub(lambda _: f"\n{table(read())}\n", readme)

@@ -13,21 +13,37 @@ from tests.support.template import COOKIECUTTER_JSON
 from tests.support.variants import Variant
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "sabotage"
-#: Projects that between them hold every line of the template, small ones first.
+#: Projects that between them hold every line of the template, small ones first. Only PostgreSQL has a fleet.
 ROLES = [
-    ("none", "none", "5.2"),
-    ("read-only-mirror", "none", "6.1"),
-    ("read-replica", "managed", "5.2"),
-    ("mirror-and-replica", "external", "6.1"),
+    ("none", "no", "none", "5.2"),
+    ("read-only-mirror", "no", "none", "6.1"),
+    ("none", "yes", "managed", "5.2"),
+    ("read-only-mirror", "yes", "external", "6.1"),
+    ("none", "no", "fleet", "6.1"),
 ]
+
+
+def owners(engine: str) -> list[Variant]:
+    """Return the variants in which rows of an engine are tried."""
+    return [
+        variant
+        for secondary, replicas, tenants, django in ROLES
+        for variant in variants.select(
+            primary_database=engine,
+            secondary_database=secondary,
+            read_replicas=replicas,
+            tenant_databases=tenants,
+            django_version=variants.DJANGO or django,
+        )
+    ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sabotage:
-    """One row: what it breaks in words, the change, and the tests of which those that a project has must fail.
+    """One row: what it breaks in words, the change, and the tests that must fail wherever a project has them.
 
-    Instead of tests (`red`), a row may name what a project says that refuses to start (`stops`). A change that breaks
-    nothing without a certain answer names that answer's variable in `cookiecutter.json` (`needs`).
+    Instead of tests (`red`), a row may name the text with which a project refuses to start (`stops`). If the change
+    breaks nothing without a certain answer, the row names that answer's variable in `cookiecutter.json` (`needs`).
     """
 
     name: str
@@ -40,7 +56,7 @@ class Sabotage:
     engine: str = "sqlite"
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a row that could not fail, or that says nothing of how."""
+        """Raise ValueError for a row that could not fail, or that does not say how."""
         if not self.old or self.old == self.new:
             raise ValueError(f"The sabotage {self.name!r} changes nothing: give `old` and a different `new`.")
         if bool(self.red) == bool(self.stops):
@@ -53,19 +69,10 @@ class Sabotage:
 
     def owners(self) -> list[Variant]:
         """Return the variants to look for its text in."""
-        return [
-            variant
-            for secondary, tenants, django in ROLES
-            for variant in variants.select(
-                primary_database=self.engine,
-                secondary_database=secondary,
-                tenant_databases=tenants,
-                django_version=variants.DJANGO or django,
-            )
-        ]
+        return owners(self.engine)
 
     def tests_in(self, project: Bake) -> list[str]:
-        """Return those of its tests that a project has the file of."""
+        """Return those of its tests whose files a project has."""
         return [test for test in self.red if (project.path / test.partition("::")[0]).exists()]
 
     def fits(self, project: Bake) -> bool:
@@ -85,7 +92,7 @@ class Sabotage:
 
 
 def read(file: Path) -> list[Sabotage]:
-    """Return the rows of a file. Raises ValueError, naming the file, for one that is not as it must be."""
+    """Return the rows of a file. Raises ValueError, which names the file, for an invalid row."""
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     rows = content.pop("sabotage", [])
     if content or not rows:

@@ -1,4 +1,4 @@
-"""`make run` of a project: started as a user starts it, asked for pages, and ended as Ctrl-C ends it."""
+"""`make run` of a project: started as a user starts it, and ended as Ctrl-C ends it."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ class Server:
         self.log = log
 
     def page(self, host: str, path: str) -> str:
-        """Return a page as soon as the server answers; fails with the log when it ends or takes too long."""
+        """Return a page as soon as the server answers. Raises AssertionError with the log where it ends or hangs."""
         address = f"http://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(address, headers={"Host": f"{host}:{self.port}"})
         for _ in range(3000):
@@ -41,7 +41,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(project: Bake, env: Mapping[str, str]) -> Iterator[Server]:
-    """Run `make run` in a process group of its own."""
+    """Run `make run` in a new process group."""
     port = free_port()
     log = project.path.parent / "make.log"
     with log.open("wb") as output:
@@ -67,7 +67,7 @@ def running(project: Bake, env: Mapping[str, str]) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

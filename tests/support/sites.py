@@ -1,4 +1,4 @@
-"""A project that serves pages of a test's own in a process of its own, as a worker of a web server does."""
+"""A project that serves the pages of a test in a separate process, as a worker of a web server does."""
 
 import contextlib
 import subprocess
@@ -28,7 +28,7 @@ server.serve_forever()
 
 
 class Site:
-    """A project that serves its pages, and what it has said."""
+    """A project that serves its pages, and its log."""
 
     def __init__(self, port: int, log: Path, host: str) -> None:
         self.port = port
@@ -36,7 +36,7 @@ class Site:
         self.host = host
 
     def ask(self, page: str, host: str = "") -> tuple[int, str]:
-        """Return the status of a page with what it says about asking again, if anything, or else its text."""
+        """Return the status of a page, and its text; with an error status, its `Retry-After` header or nothing."""
         headers = {"Host": host or self.host}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{page}", headers=headers)
         try:
@@ -50,8 +50,8 @@ class Site:
 def serving(
     project: Bake, tools: Environment, pages: str, env: Mapping[str, str], *, host: str, threads: bool
 ) -> Iterator[Site]:
-    """Serve a project with these pages, the text of a URLconf. With `threads`, each request is in a thread of its own;
-    without, all are in one, which keeps its connections.
+    """Serve a project with these pages, the text of a URLconf. With `threads`, each request has a new thread;
+    without, all share one thread, which keeps its connections.
     """
     project.write("story_pages.py", pages)
     log = project.path.parent / "site.log"

@@ -1,4 +1,4 @@
-"""Real streaming replication: standbys that were copied from a server and follow it, and may be treated badly."""
+"""Real streaming replication: standbys that follow a server, and that tests may pause, stop and promote."""
 
 import contextlib
 import shutil
@@ -13,7 +13,7 @@ from tests.support.postgres import ADMINISTRATOR, SETTINGS
 POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 REPLAYED = "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint"
 PAUSED = "SELECT pg_get_wal_replay_pause_state()"
-# Without it standbys hear of a commit when the log is written next, up to 0.6 s later: a lag that no test asked for.
+# Without it standbys receive a commit with the next write of the log, up to 0.6 s later: an unwanted lag.
 AT_ONCE = f"{SETTINGS}synchronous_commit = on\n"
 
 
@@ -39,7 +39,7 @@ def copied(primary: OwnPostgres, folder: Path) -> "Standby":
         check=False,
     )
     assert copy.returncode == 0, copy.stdout
-    # They say who uses the other server.
+    # These files say which processes use the other server.
     for name in (".handle_pids.json", ".s.PGSQL.5432.lock"):
         (folder / name).unlink(missing_ok=True)
     standby = Standby(folder)
@@ -51,16 +51,16 @@ class Standby(OwnPostgres):
     """A server that follows another one."""
 
     def pause(self) -> None:
-        """Stop to replay what arrives, which is lag."""
+        """Pause replay, which makes the standby lag."""
         self.server.execute("SELECT pg_wal_replay_pause()")
         wait_until(lambda: self.server.execute(PAUSED) == [("paused",)])
 
     def resume(self) -> None:
-        """Replay on."""
+        """Resume replay."""
         self.server.execute("SELECT pg_wal_replay_resume()")
 
     def promote(self) -> None:
-        """Stop to follow, and take writes."""
+        """Stop following, and accept writes."""
         self.server.execute("SELECT pg_promote()")
 
     def catch_up(self, primary: OwnPostgres) -> None:
@@ -71,9 +71,9 @@ class Standby(OwnPostgres):
 
 @contextlib.contextmanager
 def replicated(standbys: int) -> Iterator[tuple[OwnPostgres, list[Standby]]]:
-    """Start a primary and standbys; each server's folder has the alias of its database as its name."""
+    """Start a primary and standbys. Each server's folder is named like the alias of its database."""
     with contextlib.ExitStack() as stack:
-        # Not in pytest's folder: each start of pytest shuts that for all users but its own.
+        # Not in pytest's folder: every start of pytest makes that one unreadable for other users.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o711)
         primary = stack.enter_context(running(folder / "default", AT_ONCE))

@@ -1,7 +1,7 @@
-"""A program that runs in a project with tenants: threads and tasks that change tenants as fast as they can."""
+"""A program for a project with tenants: threads and tasks that switch tenants as fast as they can."""
 
-#: Counts and prints, as JSON: operations; rows that are not their tenant's; errors; writes that are missing; and how
-#: many connections were open at most.
+#: Prints JSON: counts of operations, of rows of another tenant, of errors and of missing writes, and the highest number
+#: of open connections.
 PROGRAM = """
 import asyncio, json, os, random, sys, threading, time, traceback
 import django

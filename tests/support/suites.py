@@ -1,8 +1,14 @@
-"""Running the tests of a project, and reading what the runners say."""
+"""Running the tests and the checks of a project, and reading what the runners say."""
 
+import os
 import re
+from collections.abc import Mapping
 
-PYTEST = ("python", "-m", "pytest")
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+
+#: The user's tests and the layer's, in one process: the tests of the template run in several already.
+PYTEST = ("python", "-m", "pytest", "--layer", "-p", "no:cacheprovider")
 MANAGE = ("python", "manage.py", "test")
 
 
@@ -17,3 +23,17 @@ def passed(output: str) -> int:
     assert ran is not None, output
     assert int(ran[1]) > 0, output
     return int(ran[1])
+
+
+def make(project: Bake, tools: Environment, *targets: str, env: Mapping[str, str]) -> str:
+    """Run targets of a project's Makefile with the programs of an environment, and return the output."""
+    # To `make` the project's own environment is there already, and up to date.
+    return project.run(tools, "make", f"BIN={tools.bin}", "--old-file=.venv/installed", *targets, env=env)
+
+
+def make_check(project: Bake, tools: Environment, env: Mapping[str, str]) -> str:
+    """Run `make check` of a project with the programs of an environment, and return the output."""
+    # In the environment, to be used again; one for each process, because mypy does not lock it.
+    cache = tools.folder / f"cache-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    folders = {"MYPY_CACHE_DIR": str(cache / "mypy"), "RUFF_CACHE_DIR": str(cache / "ruff")}
+    return make(project, tools, "check", env={**folders, **env})

@@ -11,7 +11,7 @@ from tests.support.locks import locked
 from tests.support.postgres import ADMINISTRATOR, MAKE_TESTER, SETTINGS, AnyPostgres
 
 PACKAGED = Path("/usr/lib/postgresql")
-#: The package makes this user of the machine, and PostgreSQL refuses to run as root.
+#: The package creates this system user, because PostgreSQL refuses to run as root.
 USER = "postgres"
 
 
@@ -47,7 +47,7 @@ class SystemPostgres(AnyPostgres):
         self._data.mkdir()
         if os.geteuid() == 0:
             shutil.chown(self._data, USER, USER)
-            # Its user has to get through the folders above, where root alone may have been let in.
+            # Its user must be able to enter the folders above, which may be open to root only.
             for folder in self._data.parents:
                 folder.chmod(folder.stat().st_mode | 0o001)
         self._run(
@@ -61,7 +61,7 @@ class SystemPostgres(AnyPostgres):
         return (self._data / "postmaster.pid").exists()
 
     def _run(self, *command: str) -> None:
-        """Run a program of the server on its data. Raises AssertionError with what it and the server's log say."""
+        """Run a program of the server on its data. Raises AssertionError with its output."""
         user = USER if os.geteuid() == 0 else None
         said = self._data.with_name(f"{self._data.name}.said")
         # Into a file: the server inherits it, and a pipe would stay open as long as the server runs.

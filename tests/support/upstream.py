@@ -1,23 +1,24 @@
-"""Somebody else's application: a shop and a website of packages from PyPI, with their 140 tables in a database."""
+"""Another application: a shop (django-oscar) and a website (Wagtail), whose database has 140 tables."""
 
 from pathlib import Path
 
 from tests.support import commands
 from tests.support.environments import Environment
 
-#: Makes the tables of a project's example apps, by way of an alias that no guard watches: the other application's work.
+#: Creates the tables of the apps in its arguments through an alias without a guard, as the other application would.
 MAKE_TABLES = """
+import sys
 import django
 django.setup()
 from django.apps import apps
 from django.db import connections
 with connections["default"].schema_editor() as editor:
-    for label in ("accounts", "materials"):
+    for label in sys.argv[1:]:
         for model in apps.get_app_config(label).get_models():
             editor.create_model(model)
 """
 
-#: Within one release, because what their tables are like is what tests are about.
+#: Pinned to a release each, because tests expect their tables.
 PACKAGES = [
     *("django-oscar>=4.2,<4.3", "wagtail>=8,<8.1"),
     *("django-environ>=0.12", "mysqlclient>=2.2", "psycopg[binary]>=3.2"),
@@ -70,7 +71,7 @@ class NoMigrations(dict):
     def __getitem__(self, label):
         return None
 
-# Tables are made at once, which takes seconds where the migrations of twelve years take minutes.
+# Tables are created without migrations, in seconds; twelve years of migrations take minutes.
 if "AT_ONCE" in os.environ:
     MIGRATION_MODULES = NoMigrations()
 """
@@ -91,10 +92,10 @@ get_model("catalogue", "Product").objects.create(title="Portal gun", product_cla
 
 
 def build(environment: Environment, folder: Path, url: str, *, migrate: bool) -> None:
-    """Make the tables in an empty database, and some rows.
+    """Create the tables in an empty database, and some rows.
 
     Arguments: an environment with `PACKAGES`, a folder for the settings, the URL of the database, and whether the
-    website's tables come from its own migrations; those of the shop, which would take minutes, never do.
+    website's tables come from its migrations. Those of the shop, which would take minutes, never do.
     """
     folder.mkdir()
     (folder / "their_settings.py").write_text(SETTINGS, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The variants: every combination of the answers that are choices, computed from `cookiecutter.json`."""
+"""The variants: every possible combination of the choices in `cookiecutter.json`."""
 
 import itertools
 import os
@@ -15,8 +15,9 @@ Variant = dict[str, str]
 
 
 def every() -> list[Variant]:
-    """Return all combinations, whatever this run is restricted to."""
-    return [dict(zip(CHOICES, answers, strict=True)) for answers in itertools.product(*CHOICES.values())]
+    """Return all combinations that the template accepts, whatever this run is restricted to."""
+    found = [dict(zip(CHOICES, answers, strict=True)) for answers in itertools.product(*CHOICES.values())]
+    return [each for each in found if each["tenant_databases"] != "fleet" or each["primary_database"] == "postgresql"]
 
 
 if DJANGO not in ("", *CHOICES["django_version"]):
@@ -25,7 +26,7 @@ ALL: list[Variant] = [variant for variant in every() if variant["django_version"
 
 
 def name(variant: Variant) -> str:
-    """Return a short name, such as `sqlite-none-managed-5.2`."""
+    """Return a short name, such as `sqlite-none-no-managed-5.2`."""
     return "-".join(variant.values())
 
 
@@ -48,33 +49,31 @@ def each(**only: str) -> pytest.MarkDecorator:
 def each_role() -> pytest.MarkDecorator:
     """Parametrize a test with every combination of roles once.
 
-    Engines and versions of Django take turns, so that every engine meets every answer about roles.
+    Engines and versions of Django take turns: every engine meets every kind of tenants that it can have.
     """
-    versions = [DJANGO] if DJANGO else CHOICES["django_version"]
-    engines = CHOICES["primary_database"]
-    chosen = [
-        variant
-        for row, secondary in enumerate(CHOICES["secondary_database"])
-        for column, tenants in enumerate(CHOICES["tenant_databases"])
-        for variant in select(
-            primary_database=engines[(row + column) % len(engines)],
-            secondary_database=secondary,
-            tenant_databases=tenants,
-            django_version=versions[(row + column) % len(versions)],
-        )
-    ]
+    versions = 1 if DJANGO else len(CHOICES["django_version"])
+    chosen = []
+    pairs = itertools.product(CHOICES["secondary_database"], CHOICES["read_replicas"])
+    for row, (secondary, replicas) in enumerate(pairs):
+        for column, tenants in enumerate(CHOICES["tenant_databases"]):
+            same = select(secondary_database=secondary, read_replicas=replicas, tenant_databases=tenants)
+            chosen.append(same[((row + column) * versions + row % versions) % len(same)])
     return pytest.mark.parametrize("variant", chosen, ids=name)
 
 
 def everything(**kinds: list[str]) -> pytest.MarkDecorator:
-    """Parametrize a test with variants of mirror, replica and tenants: on each engine, these kinds of tenants."""
+    """Parametrize a test with variants of mirror, replicas and tenants: on each engine, these kinds of tenants.
+
+    Versions of Django take turns.
+    """
     chosen = [
         variant
         for engine, tenants in kinds.items()
         for place, kind in enumerate(tenants)
         for variant in select(
             primary_database=engine,
-            secondary_database="mirror-and-replica",
+            secondary_database="read-only-mirror",
+            read_replicas="yes",
             tenant_databases=kind,
             django_version=DJANGO or CHOICES["django_version"][place % 2],
         )

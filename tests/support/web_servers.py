@@ -1,4 +1,4 @@
-"""The servers that projects run on in production: gunicorn and uvicorn, in an environment of their own."""
+"""The web servers of production: gunicorn and uvicorn, in a virtual environment of their own."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from tests.support.environments import Environment
 from tests.support.servers import Server, free_port
 
 PACKAGES = ["gunicorn>=23", "uvicorn>=0.34"]
-#: By name, the words that start one, before those that say where it listens.
+#: By name, the command that starts a server, without its address.
 COMMANDS = {
     "gunicorn": ["gunicorn", "config.wsgi", "--workers=2", "--threads=4", "--worker-class=gthread"],
     "uvicorn": ["uvicorn", "config.asgi:application", "--lifespan=off"],
@@ -22,7 +22,7 @@ PROCESSES = {"gunicorn": 2, "uvicorn": 1}
 
 
 def environment(project: Bake) -> Environment:
-    """Return the environment with the servers and what a project needs to run."""
+    """Return the environment with the servers and the dependencies of a project."""
     wanted = tomllib.loads(project.read("pyproject.toml"))["project"]["dependencies"]
     django = project.answers["django_version"]
     return environments.make(f"servers-{django}", environments.python_for(django), sorted([*wanted, *PACKAGES]))
@@ -30,7 +30,7 @@ def environment(project: Bake) -> Environment:
 
 @contextlib.contextmanager
 def serving(name: str, project: Bake, tools: Environment, env: Mapping[str, str]) -> Iterator[Server]:
-    """Within the block, a server with a project, in a process group of its own. Arguments: see `COMMANDS`."""
+    """Within the block, serve a project in a new process group. Argument `name`: a key of `COMMANDS`."""
     port = free_port()
     where = [f"--bind=127.0.0.1:{port}"] if name == "gunicorn" else [f"--port={port}"]
     log = project.path.parent / f"{name}.log"

@@ -24,9 +24,9 @@ for config in (DATABASES["default"], *TENANT_SERVERS.values()):
 CONTESTANT = """
 import os
 from django.core.management import call_command
-from databases.models import Tenant
+from databases.tenants.models import Tenant
 from databases.tenants import template, use_tenant
-from databases.tenants.handler import trim_connections
+from databases.tenants.handler import release_connections
 from databases.tenants.lifecycle import create_tenant
 from shop.rows import fill
 
@@ -43,7 +43,7 @@ def make(first, end):
         create(number)
         with use_tenant(f"t-{number}"):
             fill(f"mark-{number}", f"tenant_t-{number}")
-        trim_connections()
+        release_connections()
 
 def register(first, end):
     Tenant.objects.bulk_create(

@@ -1,0 +1,185 @@
+"""What users do with their project: they delete the examples, add apps, and delete a role."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Baker, Variables
+from tests.support import settings, variants
+from tests.support.bakes import Bake
+from tests.support.environments import Environment
+from tests.support.suites import PYTEST, make, make_check, passed
+from tests.support.variants import DJANGO, Variant
+from tests.test_negative_space import names_in
+
+Environments = Callable[[str], Environment]
+Checked = Callable[[Bake], None]
+
+WIKI = """from django.db import models
+
+
+class Page(models.Model):
+    title = models.CharField(max_length=200)
+    path = models.CharField(max_length=200, unique=True, help_text="The part of an address after the name of the site.")
+    previous = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="later_versions_of_page")
+
+    def __str__(self) -> str:
+        return self.title
+"""
+PARTS = '''"""Rows of each tenant."""
+
+from django.db import models
+
+from databases.tenants import TenantModel
+
+
+class Part(TenantModel):
+    name = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.name
+'''
+WIKI_TESTS = """from django.test import SimpleTestCase
+
+
+class WikiTests(SimpleTestCase):
+    def test_it(self):
+        pass
+"""
+
+
+@pytest.fixture
+def works(environment: Environments, on_its_engine: Variables, tmp_path: Path) -> Checked:
+    """Run `make check`, Django's checks, the migrations and all tests of a project: each must pass."""
+
+    def run(project: Bake) -> None:
+        tools = environment(project.answers["django_version"])
+        on_engine = on_its_engine(project.answers)
+        assert "No changes detected" in make_check(project, tools, on_engine)
+        # On SQLite for every engine: none of these depends on it.
+        production = settings.production(project, settings.sqlite(tmp_path))
+        assert "identified no issues" in project.run(tools, "python", "manage.py", "check", env=production)
+        project.run(tools, "python", "manage.py", "migrate", env=production)
+        assert passed(project.run(tools, *PYTEST, env=on_engine))
+
+    return run
+
+
+def remove_examples(project: Bake, tools: Environment) -> list[str]:
+    """Run `make remove-examples`, and return the names of the deleted apps."""
+    before = {path.parent.name for path in project.path.glob("*/apps.py")}
+    make(project, tools, "remove-examples", env=settings.production(project, settings.sqlite(project.path.parent)))
+    return sorted(before - {path.parent.name for path in project.path.glob("*/apps.py")})
+
+
+@variants.each_role()
+def test_a_project_works_without_the_examples(
+    bake: Baker, environment: Environments, works: Checked, variant: Variant
+) -> None:
+    project = bake(**variant)
+    gone = remove_examples(project, environment(variant["django_version"]))
+    assert "notes" in gone
+    assert ("accounts" in gone) == bool(project.answers["__mirror"])
+    assert ("projects" in gone) == bool(project.answers["__tenants"])
+    word = re.compile(rf"\b({'|'.join(gone)})\b")
+    # The README tells of the examples; the layer's tests are about apps that have some of these names.
+    files = [file for file in project.files if not file.startswith((".", "README.md")) and "/tests/" not in file]
+    assert [
+        (file, name) for file in files for name in {file, *names_in(file, project.read(file))} if word.search(name)
+    ] == []
+    works(project)
+
+
+@variants.everything(sqlite=["managed"])
+def test_a_new_app_passes_make_check(
+    bake: Baker, environment: Environments, on_its_engine: Variables, variant: Variant
+) -> None:
+    project = bake(**variant)
+    tools = environment(variant["django_version"])
+    env = settings.production(project, settings.sqlite(project.path.parent))
+    for app in ("wiki", "parts"):
+        project.run(tools, "python", "manage.py", "startapp", app, env=env)
+    # As Django leaves them.
+    make_check(project, tools, on_its_engine(variant))
+    project.write("wiki/models.py", WIKI)
+    project.write("parts/models.py", PARTS)
+    replace(project, "config/settings.py", "    *DATABASE_APPS,\n", '    *DATABASE_APPS,\n    "parts",\n    "wiki",\n')
+    replace(
+        project, "config/databases.py", '    "projects": "tenant"', '    "parts": "tenant",\n    "projects": "tenant"'
+    )
+    project.run(tools, "python", "manage.py", "makemigrations", env=env)
+    assert "No changes detected" in make_check(project, tools, on_its_engine(variant))
+
+
+def replace(project: Bake, file: str, old: str, new: str) -> None:
+    """Replace a text that must occur once in a file."""
+    text = project.read(file)
+    assert text.count(old) == 1, (file, old)
+    project.write(file, text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("role", "answers", "folders"),
+    [
+        ("mirror", {"secondary_database": "none"}, ["databases/mirror", "databases/foreign", "seeds"]),
+        ("replicas", {"read_replicas": "no"}, ["databases/replicas"]),
+        ("tenants", {"tenant_databases": "none"}, ["databases/tenants"]),
+    ],
+)
+def test_a_project_works_without_a_role_that_is_deleted(
+    bake: Baker,
+    baked: Baker,
+    environment: Environments,
+    works: Checked,
+    role: str,
+    answers: Variant,
+    folders: list[str],
+) -> None:
+    variant = {"read_replicas": "yes", "tenant_databases": "managed", "django_version": DJANGO or "5.2"}
+    project = bake(**variant)
+    remove_examples(project, environment(variant["django_version"]))
+    for folder in folders:
+        shutil.rmtree(project.path / folder)
+    # Without the lines of the role, these files are those of a project that never had it.
+    never_had_it = baked(**{**variant, **answers})
+    for file in ("config/databases.py", "config/settings_test.py"):
+        lines = never_had_it.read(file).splitlines(keepends=True)
+        project.write(file, "".join(line for line in lines if not line.endswith("# example\n")))
+    works(project)
+
+
+def test_a_project_works_without_the_fleet_that_is_deleted(
+    bake: Baker, environment: Environments, works: Checked
+) -> None:
+    project = bake(primary_database="postgresql", tenant_databases="fleet", django_version=DJANGO or "6.1")
+    remove_examples(project, environment(project.answers["django_version"]))
+    shutil.rmtree(project.path / "databases/fleet")
+    text = project.read("config/databases.py")
+    for pattern, new in [
+        (r"from databases\.fleet\.settings import fleet_servers\n", ""),
+        (r'    "databases\.fleet",\n', ""),
+        (r"fleet_servers\(\n(.*?\n    \)),\n.*?\n\)\n", r'{\n    "default": \1\n}\n'),
+    ]:
+        text, count = re.subn(pattern, new, text, flags=re.DOTALL)
+        assert count == 1, pattern
+    project.write("config/databases.py", text)
+    project.run(environment(project.answers["django_version"]), "ruff", "format", "config")
+    works(project)
+
+
+def test_pytest_alone_runs_the_tests_of_users_wherever_they_are(
+    bake: Baker, environment: Environments, on_its_engine: Variables
+) -> None:
+    project = bake(tenant_databases="managed", django_version=DJANGO or "5.2")
+    tools = environment(project.answers["django_version"])
+    shutil.copytree(project.path / "tests", project.path / "wiki/deeper")
+    project.write("wiki/__init__.py", "")
+    project.write("wiki/tests.py", WIKI_TESTS)
+    listed = project.run(tools, "pytest", "--collect-only", "-q", env=on_its_engine(project.answers))
+    files = {line.partition("::")[0] for line in listed.splitlines() if "::" in line}
+    own = [file for file in project.files if re.fullmatch(r"(tests|wiki)/(.*/)?(test_\w+|tests)\.py", file)]
+    assert "wiki/tests.py" in own
+    assert files == {*own}
