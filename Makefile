@@ -1,9 +1,9 @@
-# Needs Python 3.11 or newer, git and make. What else is needed goes into .venv and .envs, here.
+# Needs Python 3.11 or newer, git and make; installs the rest into .venv and .envs, here.
 
 PYTHON ?= python3
-# Words for cookiecutter: make project ARGS="--no-input -o .. primary_database=postgresql"
+# Arguments for cookiecutter: make project ARGS="--no-input -o .. primary_database=postgresql"
 ARGS ?=
-# Words for pytest: make test PYTEST="-k refused"
+# Arguments for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
 .PHONY: project test lint refusals reads clean

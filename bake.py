@@ -1,4 +1,4 @@
-"""What `make project` runs: cookiecutter on this template, and one line, no traceback, for an unknown choice."""
+"""What `make project` runs: cookiecutter on this template, with one line instead of a traceback for unknown choices."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from template_extensions import refusal
 try:
     main([str(Path(__file__).parent), *sys.argv[1:]])
 except ValueError as error:
-    # cookiecutter compares choices before anything of the template is loaded, so the template itself cannot refuse.
+    # cookiecutter compares choices before it loads the template, so the template cannot refuse them.
     unknown = re.fullmatch(r"(.*) provided for choice variable (\w+), but the choices are \[(.*)\]\.", str(error), re.S)
     if unknown is None:
         raise

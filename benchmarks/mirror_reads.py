@@ -1,7 +1,7 @@
 """What reading through the guard of the mirror costs: the same reads on a guarded and an unguarded alias.
 
-Both aliases name one database, in one process with the settings of production. They take turns read by read, and so
-does which of them goes first, so that what else the machine does falls on both; the result is medians and their ratio.
+Both aliases lead to one database, in one process with the settings of production. They take turns read by read, and
+alternate in who goes first, so that other work of the machine affects both. The result is medians and their ratio.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.support.template import ROOT
 
 ENGINES: dict[str, Callable[[Path], DatabaseServer] | None] = {"sqlite": None, "postgresql": Postgres, "mysql": Mariadb}
 TARGET = 1.03
-#: The settings of production, and a second alias for the mirror's database that no guard knows.
+#: The settings of production, and a second alias for the mirror's database, without a guard.
 SETTINGS = """
 from config.settings import *
 
@@ -77,7 +77,7 @@ def measure(read, alias):
 
 taken = {name: {"plain": [], "mirror": []} for name in READS}
 for name, read in READS.items():
-    # The first ones are not measured: what is remembered from then on, a worker that has served for a while has too.
+    # The first reads are not measured: they fill caches, which a warm worker has filled already.
     for turn in range(-20, count // 10 if read is connect else count):
         for alias in ("plain", "mirror")[:: 1 if turn % 2 else -1]:
             took = measure(read, alias)

@@ -1,6 +1,6 @@
-"""What replicas cost and bring: the router beside `.using()`, requests with 0, 1 and 2 standbys, and stale reads.
+"""What replicas cost: the router compared with `.using()`, requests with 0, 1 and 2 standbys, and stale reads.
 
-Real standbys of PostgreSQL by streaming replication, on this machine, with the settings that the tests' servers have.
+The standbys follow a PostgreSQL primary by streaming replication, on this machine and with the tests' settings.
 """
 
 import argparse
@@ -84,15 +84,16 @@ def project(folder: Path, django: str) -> tuple[Bake, Environment]:
     answers = {
         "project_slug": "bench",
         "primary_database": "postgresql",
-        "secondary_database": "read-replica",
+        "secondary_database": "none",
+        "read_replicas": "yes",
         "django_version": django,
     }
     path = Path(cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=str(folder)))
-    return Bake(path, {**answers, "__mirror": "", "__replica": "yes", "__tenants": ""}), tools
+    return Bake(path, {**answers, "__mirror": "", "__replicas": "yes", "__tenants": "", "__fleet": ""}), tools
 
 
 def fill(bake: Bake, tools: Environment, primary: OwnPostgres, standbys: list[Standby]) -> dict[str, str]:
-    """Make the tables and rows, wait for the standbys, and return the environment without replicas."""
+    """Create the tables and rows, wait for the standbys, and return the environment without replicas."""
     primary.server.execute("CREATE DATABASE site")
     env = {
         "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -112,7 +113,7 @@ def with_replicas(env: dict[str, str], standbys: list[Standby]) -> dict[str, str
 
 
 def measured(bake: Bake, tools: Environment, program: str, word: str, env: dict[str, str]) -> dict[str, list[float]]:
-    """Run a program in the project and return what its last line says."""
+    """Run a program in the project, and return the JSON in its last line."""
     said = commands.run([tools.python, "-c", program, word], cwd=bake.path, env=env, timeout=3600)
     found: dict[str, list[float]] = json.loads(said.splitlines()[-1])
     return found

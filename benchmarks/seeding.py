@@ -1,7 +1,7 @@
-"""How long a run of 200 tests on 2,000 seeded rows takes: seeded once, as projects do it, and in Django's other ways.
+"""How long a run of 200 tests on 2,000 rows takes: seeded once, as projects do it, and in Django's other ways.
 
-Each measurement is a whole `manage.py test`, from start to end. The ways take turns within a round, so that what else
-the machine does falls on all of them; the result is medians and their ratios.
+Each measurement is a whole `manage.py test`. The ways take turns within a round, so that other work of the machine
+affects all of them. The result is medians and their ratios.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tests.support.template import ROOT
 
 TESTS = 200
 ONCE = "seeded once"
-#: Each way: a name, in how many classes the tests are, what a class says, and what must be how many times slower.
+#: By name of the way: the number of test classes, the code in each class, and how many times longer it should take.
 WAYS: dict[str, tuple[int, str, float]] = {
     ONCE: (20, "", 1),
     "`fixtures`, 20 classes": (20, 'fixtures = ["rows"]', 10),
@@ -33,7 +33,7 @@ WAYS: dict[str, tuple[int, str, float]] = {
 }
 ENGINES = ("sqlite", "postgresql")
 UPDATED = {"updated": "2007-10-10T12:00Z"}
-#: What the tests look at, and how rows are made without a fixture: as fast as Django can.
+#: The head of the tests' module: how rows are created without a fixture, as fast as Django can.
 HEAD = """
 import json
 from itertools import groupby
@@ -93,7 +93,7 @@ def rows() -> list[dict[str, object]]:
 
 
 def tests(classes: int, how: str) -> str:
-    """Return a module of tests in so many classes."""
+    """Return a module of tests. Arguments: the number of classes, and the code in each."""
     text = HEAD
     for number in range(classes):
         text += CLASS.format(number=number, how=how)
@@ -104,7 +104,7 @@ def tests(classes: int, how: str) -> str:
 
 
 def prepare(folder: Path, engine: str, way: str, django: str) -> Path:
-    """Bake a project whose tests do it in this way, and return its folder."""
+    """Bake a project whose tests create rows in this way, and return its folder."""
     answers = ["project_slug=bench", f"primary_database={engine}", f"django_version={django}"]
     commands.run([commands.COOKIECUTTER, "--no-input", "-o", folder, ROOT, *answers], cwd=folder)
     project = folder / "bench"
@@ -119,7 +119,7 @@ def prepare(folder: Path, engine: str, way: str, django: str) -> Path:
 
 
 def measure(project: Path, python: Path, env: Mapping[str, str]) -> float:
-    """Run the tests of a project and return how long that took, in seconds. Raises AssertionError unless all pass."""
+    """Run the tests of a project, and return the time in seconds. Raises AssertionError unless all pass."""
     start = time.perf_counter()
     output = commands.run([python, "manage.py", "test", "bench"], cwd=project, env=env)
     took = time.perf_counter() - start

@@ -44,12 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all processes of this run share; workers of xdist inherit its name."""
     if not hasattr(config, "workerinput"):
         os.environ[SHARED] = tempfile.mkdtemp(prefix="template-tests-")
-        # cookiecutter notes the last answers for `--replay`; those of whoever runs the tests are not ours to replace.
+        # cookiecutter keeps the last answers for `--replay`: do not overwrite the answers of this machine's user.
         notes = Path(os.environ[SHARED], "cookiecutter")
         notes.with_suffix(".yaml").write_text(f"replay_dir: {notes / 'replay'}\ncookiecutters_dir: {notes}\n")
         os.environ["COOKIECUTTER_CONFIG"] = str(notes.with_suffix(".yaml"))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        # As a shell starts what it runs in the background: servers that tests end as Ctrl-C does would never end.
+        # A shell starts background commands so. Tests end servers as Ctrl-C does, and these would ignore it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -65,7 +65,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Any:
-    """Make a failure of a skip where nothing may be skipped."""
+    """Turn a skip into a failure where nothing may be skipped."""
     report: pytest.TestReport = yield
     if report.skipped and os.environ.get(NO_SKIPS):
         report.outcome = "failed"
@@ -81,9 +81,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def baked(cookies_session: Any, shared: Path) -> Baker:
-    """Bake a project from answers, to be read only: `baked(tenant_databases="managed")`. Each is made once per run.
+    """Bake a project from answers, once per run: `baked(tenant_databases="managed")`. Tests must not change it.
 
-    Unknown keys and choices raise ValueError, and whatever cookiecutter raises goes on.
+    Raises ValueError for an unknown key or choice, and whatever cookiecutter raises.
     """
 
     def once(**answers: str) -> Bake:
@@ -104,9 +104,17 @@ def baked(cookies_session: Any, shared: Path) -> Baker:
 
 
 @pytest.fixture
-def bake(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> Baker:
-    """Like `baked`, for tests that run or change the project: theirs alone."""
-    return lambda **answers: baked(**answers).copy(tmp_path_factory.mktemp("bake"))
+def bake(baked: Baker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Baker]:
+    """Like `baked`, for tests that change the project: each gets a copy, which is deleted afterwards."""
+    folders = []
+
+    def copy(**answers: str) -> Bake:
+        folders.append(tmp_path_factory.mktemp("bake"))
+        return baked(**answers).copy(folders[-1])
+
+    yield copy
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +124,7 @@ def environment(baked: Baker) -> Callable[[str], Environment]:
 
     def build(django: str) -> Environment:
         if django not in found:
-            # These ask for everything that any variant asks for.
+            # These require everything that any variant requires.
             largest = variants.select(secondary_database="read-only-mirror", read_replicas="yes", django_version=django)
             wanted = environments.requirements(baked(**variant).read("pyproject.toml") for variant in largest)
             try:
@@ -169,7 +177,7 @@ def on_its_engine(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> Variables:
-    """Return what makes the environment that puts the tests of a variant on its engine, in databases of their own."""
+    """Return a function from a variant to the environment variables that put its tests on a server of its engine."""
     servers = {"postgresql": "postgres", "mysql": "mariadb"}
 
     def variables(variant: Variant) -> dict[str, str]:

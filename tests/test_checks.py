@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Baker, Variables
 from tests.support import environments, settings, variants
 from tests.support.environments import Environment
-from tests.support.suites import make_check
+from tests.support.suites import make
 from tests.support.variants import Variant
 
 Environments = Callable[[str], Environment]
@@ -54,9 +54,8 @@ def test_django_checks_pass_in_production_and_no_migration_is_missing(
 def test_make_check_passes_without_warnings(
     baked: Baker, environment: Environments, on_its_engine: Variables, variant: Variant
 ) -> None:
-    output = make_check(
-        baked(**variant), environment(variant["django_version"]), {**on_its_engine(variant), **NO_BYTECODE}
-    )
+    env = {**on_its_engine(variant), **NO_BYTECODE}
+    output = make(baked(**variant), environment(variant["django_version"]), "check", env=env)
     assert "Warning" not in output
     assert "No changes detected\n" in output
 

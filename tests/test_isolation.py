@@ -164,7 +164,7 @@ def strays(folder: Path, paths: set[str]) -> list[str]:
 
 
 def secrets(value: object, name: str = "") -> Iterator[str]:
-    """Yield the names in nested data that sound like those of secrets, and the texts that look like secrets."""
+    """Yield from nested data the names that secrets have, and the texts that look like secrets."""
     if SECRET_NAME.search(name):
         yield name
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The bakes' own suites: for every variant, on a real server of its engine."""
+"""The bakes' own tests: for every variant, on a real server of its engine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +9,11 @@ from tests.conftest import Baker, Variables
 from tests.support import variants
 from tests.support.environments import Environment
 from tests.support.own_postgres import running
-from tests.support.suites import MANAGE, PYTEST, passed
+from tests.support.suites import MANAGE, PYTEST, make, passed
 from tests.support.variants import CHOICES, DJANGO, Variant
 
 Environments = Callable[[str], Environment]
+Modes = Callable[..., set[int]]
 
 
 def runner(variant: Variant) -> tuple[str, ...]:
@@ -21,38 +22,39 @@ def runner(variant: Variant) -> tuple[str, ...]:
     return PYTEST if is_first != (variant["primary_database"] == "postgresql") else MANAGE
 
 
-Modes = Callable[..., set[int]]
-
-
 @pytest.fixture
 def tests_passed(bake: Baker, environment: Environments, on_its_engine: Variables) -> Modes:
-    """Run the suite of a variant in several ways, one after the other, and return how many tests passed each time."""
+    """Run the tests of a variant with several commands, in turn, and return how many tests passed each time."""
 
     def run(variant: Variant, *ways: tuple[str, ...]) -> set[int]:
         project = bake(**variant)
         tools = environment(variant["django_version"])
         url = on_its_engine(variant)
-        return {passed(project.run(tools, *way, env=url)) for way in ways}
+        return {
+            passed(make(project, tools, *way[1:], env=url) if way[0] == "make" else project.run(tools, *way, env=url))
+            for way in ways
+        }
 
     return run
 
 
+# One process for each: the tests of the template run in more processes than the machine has cores.
 @variants.each()
 def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> None:
     assert tests_passed(variant, runner(variant))
 
 
-# On SQLite nothing is kept: its test databases are in memory.
-@variants.everything(postgresql=["managed", "external"], mysql=["none"])
-def test_databases_that_one_runner_keeps_the_other_takes_up(tests_passed: Modes, variant: Variant) -> None:
+# SQLite keeps nothing: its test databases are in memory.
+@variants.everything(postgresql=["fleet", "external"], mysql=["managed"])
+def test_one_runner_uses_the_databases_that_the_other_kept(tests_passed: Modes, variant: Variant) -> None:
     ways = (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db")
-    # Each kind of tenants has its runner that makes them.
-    assert len(tests_passed(variant, *(ways if variant["tenant_databases"] == "managed" else ways[::-1]))) == 1
+    assert len(tests_passed(variant, *(ways[::-1] if variant["tenant_databases"] == "external" else ways))) == 1
 
 
-@variants.everything(sqlite=["managed"], postgresql=["external"], mysql=["none"])
+# `make test` runs two processes.
+@variants.everything(sqlite=["managed"], postgresql=["fleet"], mysql=["external"])
 def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
-    assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), (*PYTEST, "-n", "2"))) == 1
+    assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), ("make", "test"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> 
 def test_a_run_leaves_no_database_behind(
     bake: Baker, environment: Environments, tmp_path: Path, way: tuple[str, ...]
 ) -> None:
-    project = bake(primary_database="postgresql", tenant_databases="managed", django_version=DJANGO or "6.1")
+    project = bake(primary_database="postgresql", tenant_databases="fleet", django_version=DJANGO or "6.1")
     names = "SELECT datname FROM pg_database ORDER BY 1"
     with running(tmp_path / "server") as own:
         before = own.server.execute(names)

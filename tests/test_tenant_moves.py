@@ -18,6 +18,7 @@ from tests.support import commands, settings
 from tests.support.bakes import Bake
 from tests.support.databases import DatabaseServer, NotInstalledError
 from tests.support.environments import Environment
+from tests.support.forks import Forks
 from tests.support.own_postgres import wait_until
 from tests.support.system_postgres import SystemPostgres
 from tests.support.variants import DJANGO
@@ -162,23 +163,20 @@ class Site:
         self.project = project
         self.tools = tools
         self.servers = servers
-        self.env = {**env, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.env = {**env, "DJANGO_SETTINGS_MODULE": "config.settings"}
         self.processes: list[subprocess.Popen[str]] = []
-
-    def python(self, code: str, *words: str, exit_code: int | None = 0) -> str:
-        """Run Python in the project."""
-        return self.project.run(self.tools, self.tools.python, "-c", code, *words, env=self.env, code=exit_code)
+        self.forks = Forks(project, tools, self.env)
 
     def manage(self, *words: str, code: int = 0) -> str:
         """Run a command, and check that its output shows no password."""
-        output = self.python(COMMAND, "", "", "", *words, exit_code=code)
+        output = self.forks.run(COMMAND, "", "", "", *words, exit_code=code)
         assert PASSWORD not in output
         assert quote(PASSWORD, safe="") not in output
         return output
 
     def kill(self, place: str, when: str, *words: str) -> None:
         """Run a command that is killed before or after a function."""
-        self.python(COMMAND, place, when, "", *words, exit_code=-signal.SIGKILL)
+        self.forks.run(COMMAND, place, when, "", *words, exit_code=-signal.SIGKILL)
 
     def start(self, code: str, *words: str) -> "subprocess.Popen[str]":
         """Start Python in the project."""
@@ -217,8 +215,8 @@ class Site:
 
     def write(self, slug: str) -> None:
         """Write one row as the project does, and delete it."""
-        self.python(
-            "import sys, django; django.setup()\n"
+        self.forks.run(
+            "import sys\n"
             "from databases.tenants import use_tenant\n"
             "from projects.models import DataPoint\n"
             "with use_tenant(sys.argv[1]): DataPoint.objects.create(name='x', value=1).delete()",
@@ -268,8 +266,9 @@ def site(
         "TENANT_PASSWORD_KEYS": "b25seSBmb3IgdGVzdHMsIGFuZCBub3RoaW5nIGVsc2U=",
     }
     site = Site(project, environment(str(project.answers["django_version"])), dict(three_servers), env)
-    site.python(PREPARE)
+    site.forks.run(PREPARE)
     yield site
+    site.forks.close()
     for process in site.processes:
         process.kill()
         process.communicate()
@@ -462,7 +461,7 @@ def test_an_archive_that_does_not_fit_on_the_disk_loses_nothing(site: Site, tmp_
     before = site.content("acme")
     limited: list[str | Path] = ["bash", "-c", 'ulimit -f 2; exec "$@"', "-", site.tools.python, "-c", COMMAND]
     words = [*limited, "", "", "", "archive_tenant", "acme", "--to", tmp_path / "archives"]
-    output = commands.run(words, cwd=site.project.path, env=site.env, code=1)
+    output = commands.run(words, cwd=site.project.path, env={**site.env, "PYTHONDONTWRITEBYTECODE": "1"}, code=1)
     assert "CommandError: acme: pg_dump failed on tenant_acme" in output
     check_moved(site, before, "default")
     assert (len(site.databases()["default"]), list((tmp_path / "archives").iterdir())) == (3, [])

@@ -1,6 +1,6 @@
-"""Upgrades: a project takes what changed in the template by `cruft update`, keeps what its user did, and still passes.
+"""`cruft update` brings the template's changes into a project, keeps its user's edits, and leaves its tests green.
 
-The template's second version is made here, by a change of every kind.
+The second version of the template is made here, by a change of every kind.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.support.template import EMITTED, PROMPTS, copy_template
 Environments = Callable[[str], Environment]
 
 CRUFT = COOKIECUTTER.with_name("cruft")
-# Commits need an author, and no setting of this machine has a say in them.
+# Commits need an author, and settings of this machine must not change them.
 GIT = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -30,12 +30,13 @@ ANSWERS = {
     "project_name": 'O\'Brien & "Söhne" {{ 7*7 }}',
     "project_slug": "a_project",
     "primary_database": "sqlite",
-    "secondary_database": "mirror-and-replica",
+    "secondary_database": "read-only-mirror",
+    "read_replicas": "yes",
     "tenant_databases": "managed",
     "django_version": DJANGO,
 }
-# What the template's second version no longer has, and what the user deletes.
-REMOVED = "databases/replicas/tests/test_requests.py"
+# The template's second version removes the first file, and the user deletes the second.
+REMOVED = "databases/tests/test_availability.py"
 DELETED = "notes/admin.py"
 
 
@@ -45,7 +46,7 @@ def git(folder: Path, *words: str | Path) -> str:
 
 
 def commit(folder: Path) -> None:
-    """Commit all that a folder holds, into a repository that is made where there is none."""
+    """Commit everything in a folder, and make it a repository if it is not one."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "work")
@@ -64,7 +65,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def append(file: Path, text: str) -> None:
-    """Add to the end of a file, which need not exist."""
+    """Append to a file, or create it."""
     file.parent.mkdir(exist_ok=True)
     with file.open("a", encoding="utf-8") as opened:
         opened.write(text)
@@ -73,31 +74,31 @@ def append(file: Path, text: str) -> None:
 def change_template(template: Path) -> None:
     """Make the second version of the template."""
     emitted = template / EMITTED.name
-    append(emitted / "databases/roles.py", "\nARRIVED = True\n")
+    append(emitted / "databases/primary.py", "\nARRIVED = True\n")
     append(emitted / DELETED, "\nARRIVED = True\n")
-    # A filter that the first version does not have, in a file that the user changes as well.
+    # A filter that the first version does not have, for a file that the user changes too.
     extension = template / "template_extensions.py"
     change(extension, "filters.update(", "filters.update(loud=str.upper, ")
     append(emitted / "config/settings.py", "\nLOUD_NAME = {{ cookiecutter.project_name | loud | python_string }}\n")
 
     table = template / "cookiecutter.json"
     answers = json.loads(table.read_text(encoding="utf-8"))
-    # The answers stay, and what follows from them changes.
+    # The answers are the same, and a variable that depends on them changes.
     answers["__python"] = "3.11"
     answers["new_question"] = ["usual", "unusual"]
     append(emitted / "README.md", "\nThis is {{ cookiecutter.new_question }}.\n")
-    for file, variable in {"databases/arrived.py": "__mirror", "databases/foreign.py": "__external_tenants"}.items():
+    for file, variable in {"databases/arrived.py": "__mirror", "databases/absent.py": "__external"}.items():
         append(emitted / file, '"""A new module."""\n')
-        answers["_owned_paths"][file] = variable
+        answers["_owned_paths"][variable].append(file)
     (emitted / REMOVED).unlink()
-    del answers["_owned_paths"][REMOVED]
+    answers["_owned_paths"]["__availability"].remove(REMOVED)
     table.write_text(json.dumps(answers), encoding="utf-8")
 
 
 def edit(project: Path) -> None:
-    """Do in a project what its user might."""
+    """Edit a project as its user may."""
     change(project / "config/settings.py", 'TIME_ZONE = "UTC"', 'TIME_ZONE = "Europe/Berlin"')
-    change(project / "config/settings.py", '    "notes",\n', '    "notes",\n    "shop",\n')
+    change(project / "config/settings.py", '    "notes",  # example\n', '    "notes",  # example\n    "shop",\n')
     change(project / "README.md", "\n## Start\n", "\nAsk Chell about it.\n\n## Start\n")
     append(project / "shop/__init__.py", "")
     append(
@@ -110,7 +111,7 @@ def edit(project: Path) -> None:
 
 
 def bake(template: Path, folder: Path) -> Path:
-    """Bake the template as it lies there by cookiecutter and return the project."""
+    """Bake the template in its present state and return the project."""
     answers = [f"{key}={answer}" for key, answer in ANSWERS.items()]
     commands.run([COOKIECUTTER, template, "--no-input", "-o", folder, *answers], cwd=template)
     return folder / ANSWERS["project_slug"]
@@ -124,7 +125,7 @@ def create(template: Path, folder: Path) -> Path:
 
 
 def tree(project: Path) -> dict[str, bytes]:
-    """Return the files of a project, those of git and cruft left out."""
+    """Return the contents of a project's files by path, without the files of git and cruft."""
     files = [file for file in Bake(project, {}).files if not file.startswith((".git/", ".cruft.json"))]
     return {file: (project / file).read_bytes() for file in files}
 
@@ -142,7 +143,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def upgraded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Bake:
-    """A project of the first version which its user edited, and which then took the second."""
+    """A project of the first version, edited by its user and then updated to the second."""
     project = create(template, tmp_path_factory.mktemp("upgraded"))
     edit(project)
     commit(project)
@@ -152,7 +153,7 @@ def upgraded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Bake:
     return Bake(project, {})
 
 
-def test_an_upgraded_project_is_what_a_new_one_is_with_the_same_edits(
+def test_an_upgraded_project_equals_a_new_one_with_the_same_edits(
     upgraded: Bake, template: Path, tmp_path: Path
 ) -> None:
     expected = bake(template, tmp_path)
@@ -161,12 +162,12 @@ def test_an_upgraded_project_is_what_a_new_one_is_with_the_same_edits(
 
 
 def test_every_kind_of_change_arrives(upgraded: Bake) -> None:
-    assert upgraded.read("databases/roles.py").endswith("\nARRIVED = True\n")
+    assert upgraded.read("databases/primary.py").endswith("\nARRIVED = True\n")
     assert upgraded.read("config/settings.py").endswith("LOUD_NAME = 'O\\'BRIEN & \"SÖHNE\" {{ 7*7 }}'\n")
     assert upgraded.read("README.md").endswith("\nThis is usual.\n")
     assert 'requires-python = ">=3.11"' in upgraded.read("pyproject.toml")
     assert "databases/arrived.py" in upgraded.files
-    assert not {"databases/foreign.py", REMOVED} & {*upgraded.files}
+    assert not {"databases/absent.py", REMOVED} & {*upgraded.files}
 
 
 def test_no_edit_of_the_user_is_lost(upgraded: Bake) -> None:
@@ -181,22 +182,22 @@ def test_the_suite_of_an_upgraded_project_passes(upgraded: Bake, environment: En
     assert passed(upgraded.run(environment(DJANGO), *PYTEST, env=url))
 
 
-def test_a_line_that_both_changed_is_left_to_the_user_as_a_conflict(template: Path, tmp_path: Path) -> None:
+def test_a_line_that_both_changed_is_a_conflict_for_the_user(template: Path, tmp_path: Path) -> None:
     project = create(template, tmp_path)
-    append(project / "databases/roles.py", "\nOURS = True\n")
+    append(project / "databases/primary.py", "\nOURS = True\n")
     commit(project)
-    assert "U databases/roles.py" in cruft(project, "update", "--skip-apply-ask")
-    assert git(project, "diff", "--name-only", "--diff-filter=U") == "databases/roles.py\n"
-    text = (project / "databases/roles.py").read_text(encoding="utf-8")
+    assert "U databases/primary.py" in cruft(project, "update", "--skip-apply-ask")
+    assert git(project, "diff", "--name-only", "--diff-filter=U") == "databases/primary.py\n"
+    text = (project / "databases/primary.py").read_text(encoding="utf-8")
     assert text.endswith("<<<<<<< ours\nOURS = True\n=======\nARRIVED = True\n>>>>>>> theirs\n")
 
 
-def test_a_project_made_without_cruft_is_upgraded_once_it_is_linked(template: Path, tmp_path: Path) -> None:
+def test_a_project_made_without_cruft_is_upgraded_after_cruft_link(template: Path, tmp_path: Path) -> None:
     git(template, "worktree", "add", "--quiet", tmp_path / "first", "first")
     project = bake(tmp_path / "first", tmp_path)
     edit(project)
     commit(project)
-    # cruft asks the questions again, those of the newest version, and then for the commit that the project is from.
+    # cruft asks the questions of the newest version, and then for the commit that the project was made from.
     numbers = {key: str(choices.index(ANSWERS[key]) + 1) for key, choices in variants.CHOICES.items()}
     typed = [*(numbers.get(key, ANSWERS[key]) for key in PROMPTS), "", git(template, "rev-parse", "first")]
     cruft(project, "link", template, typed="\n".join(typed))

@@ -17,16 +17,21 @@ from tests.support.postgres import Postgres
 DJANGO = "6.1"
 #: What each project needs; all are in one environment, so that all have the same Django and driver.
 PACKAGES = ["cryptography>=44", "django-environ>=0.12", "gunicorn>=23", "psycopg[binary]>=3.2"]
-#: Everything else as PostgreSQL comes, so it writes through. Two processes of four threads that keep a connection to
-#: each of 200 tenants need so many.
+#: PostgreSQL's defaults otherwise, so fsync is on. Two processes of four threads with a connection to each of 200
+#: tenants need that many.
 SETTINGS = "max_connections = 2000\n"
-OURS, SCHEMAS, ROUTER, STATIC = "this template", "django-tenants", "django-tenants-router", "static aliases"
+OURS, FLEET, SCHEMAS, ROUTER, STATIC = (
+    *("this template", "this template, fleet"),
+    *("django-tenants", "django-tenants-router", "static aliases"),
+)
+#: Our contestants, and their answer to `tenant_databases`.
+ANSWERS = {OURS: "managed", FLEET: "fleet"}
 OTHERS = {SCHEMAS: schemas.files, ROUTER: router.files, STATIC: static.files}
 
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """A project with databases of its own on the server. Their names begin with the prefix."""
+    """A project and its databases on the server, whose names begin with the prefix."""
 
     name: str
     folder: Path
@@ -35,13 +40,13 @@ class Site:
     tools: Environment
 
     def worker(self, **env: str) -> AbstractContextManager[Worker]:
-        """Within the block, there is a process of the project. Keyword arguments are variables."""
+        """Within the block, a process of the project runs. Keyword arguments are environment variables."""
         return running(self.tools.python, self.folder, {**self.env, **env})
 
     def write(self, size: shop.Size) -> None:
         """Write the files of the project, with an app of this size."""
-        if self.name == OURS:
-            ours.make(self.folder, DJANGO, size)
+        if self.name in ANSWERS:
+            ours.make(self.folder, DJANGO, size, ANSWERS[self.name])
             return
         for file, text in OTHERS[self.name](size).items():
             (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +79,11 @@ class Arena:
         return parse_qs(urlsplit(self.server.url("postgres")).query)["host"][0]
 
     def site(self, name: str, prefix: str = "", size: shop.Size = shop.SMALL) -> Site:
-        """Return a project, written and with its central database made; another one for each prefix."""
+        """Return a project with its central database, a new one for each prefix."""
         prefix = prefix or re.sub("[^a-z]", "", name)
         url = self.server.url("NAME").replace("NAME", "{name}")
         env = {"PGDIR": self.socket, "DJANGO_SETTINGS_MODULE": "settings", "PREFIX": prefix, "TENANTS": "0"}
-        if name == OURS:
+        if name in ANSWERS:
             env |= ours.environment(url, prefix)
         site = Site(name, self.folder / prefix, prefix, env, self.tools)
         if prefix not in self._fleets:
@@ -92,7 +97,7 @@ class Arena:
         return site
 
     def fleet(self, name: str, tenants: int, prefix: str = "", size: shop.Size = shop.SMALL) -> Site:
-        """Return a project with so many tenants that may be asked for, made where they are missing."""
+        """Return a project with at least this number of tenants. Missing ones are created."""
         site = self.site(name, prefix, size)
         have = self._fleets[site.prefix]
         if have < tenants:
@@ -102,7 +107,7 @@ class Arena:
         return dataclasses.replace(site, env={**site.env, "TENANTS": str(tenants)})
 
     def versions(self) -> str:
-        """Return in words what was measured on."""
+        """Return the versions of the software, in words."""
         code = "import django, platform, psycopg as p; print(f'Django {django.__version__}, Python '"
         code += "f'{platform.python_version()}, psycopg {p.__version__}', end='')"
         software = commands.run([self.tools.python, "-c", code], cwd=self.folder)

@@ -1,4 +1,4 @@
-"""A baked project, and what a test may ask it."""
+"""A baked project."""
 
 import ast
 import dataclasses
@@ -27,12 +27,12 @@ class Bake:
         return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
 
     def digests(self) -> dict[str, str]:
-        """Return what tells apart the contents of files, by path; programs are marked."""
+        """Return a digest of each file by path; the digests of programs are marked."""
         found = {file: hashlib.sha256((self.path / file).read_bytes()).hexdigest()[:16] for file in self.files}
         return {file: f"{digest}{' +x' * os.access(self.path / file, os.X_OK)}" for file, digest in found.items()}
 
     def read(self, file: str) -> str:
-        """Return the text of a file; raises FileNotFoundError where there is none."""
+        """Return the text of a file. Raises FileNotFoundError."""
         return (self.path / file).read_bytes().decode()
 
     def copy(self, folder: Path) -> "Bake":
@@ -40,7 +40,7 @@ class Bake:
         return Bake(Path(shutil.copytree(self.path, folder / self.path.name)), self.answers)
 
     def site_name(self) -> object:
-        """Return what the settings say the project's name is, without running them."""
+        """Return the project's name in the settings, without running them."""
         for statement in ast.parse(self.read("config/settings.py")).body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SITE_NAME":
                 return ast.literal_eval(statement.value)
@@ -58,13 +58,13 @@ class Bake:
         code: int | None = 0,
         timeout: float = 900,
     ) -> str:
-        """Run a command in the project and return its output; its programs are those of the environment."""
+        """Run a command in the project, with the programs of the environment, and return its output."""
         path = {"PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}"}
         return commands.run(command, cwd=self.path, env={**path, **(env or {})}, code=code, timeout=timeout)
 
 
 def check_answers(answers: Mapping[str, str]) -> None:
-    """Raise ValueError for an unknown key or choice, which cookiecutter would drop or end with a traceback on."""
+    """Raise ValueError for an unknown key, which cookiecutter ignores, or choice, for which it prints a traceback."""
     for key, answer in answers.items():
         if key not in PROMPTS:
             raise ValueError(f"There is no prompt {key!r}; the prompts are {list(PROMPTS)}.")

@@ -25,7 +25,7 @@ FOLDER_OF_PYTEST = tempfile.TemporaryDirectory()
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without the variables of the test run and those that configure a project."""
+    """Return this process's environment without variables that configure a project or come from the test run."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     return {**kept, "PYTEST_DEBUG_TEMPROOT": FOLDER_OF_PYTEST.name}
 
@@ -75,7 +75,7 @@ def at_terminal(
             attributes = termios.tcgetattr(end)
             attributes[3] &= ~termios.ECHO
             termios.tcsetattr(end, termios.TCSANOW, attributes)
-        # Lines that nobody has read yet wait in the terminal.
+        # The terminal keeps the lines until the command reads them.
         terminal.write("".join(f"{line}\n" for line in lines).encode())
         process = subprocess.Popen(
             [str(word) for word in command],

@@ -14,7 +14,7 @@ from tests.support import commands
 from tests.support.locks import locked
 from tests.support.template import ROOT
 
-# The oldest Python of a Django version that does not run on the oldest Python of these tests.
+# Versions of Django that need a newer Python than these tests do.
 NEEDS_PYTHON = {"6.1": (3, 12)}
 SPECIAL = "mysqlclient"
 NO_MYSQLCLIENT = "mysqlclient could not be built: it needs a C compiler, pkg-config and libmariadb-dev"
@@ -56,15 +56,15 @@ def requirements(pyprojects: Iterable[str]) -> list[str]:
 
 
 def build(django: str, wanted: list[str]) -> Environment:
-    """Return the environment for a Django version, made new when what it must hold has changed.
+    """Return the environment for a Django version, rebuilt when its requirements have changed.
 
-    Raises NoPythonError where no interpreter is young enough.
+    Raises NoPythonError where no interpreter is new enough.
     """
     return make(f"django-{django}", python_for(django), wanted)
 
 
 def make(name: str, interpreter: str, wanted: list[str]) -> Environment:
-    """Return the environment of this name with these packages, made new when they or the interpreter have changed."""
+    """Return the environment of this name with these packages, rebuilt when they or the interpreter have changed."""
     environment = Environment(ROOT / ".envs" / name)
     stamp = environment.folder / "requirements.txt"
     content = "\n".join([f"# {interpreter}", *wanted, ""])
@@ -82,13 +82,13 @@ def make(name: str, interpreter: str, wanted: list[str]) -> Environment:
 
 
 def install(environment: Environment, wanted: list[str]) -> None:
-    """Install requirements; raises AssertionError with pip's output when they cannot be."""
+    """Install requirements. Raises AssertionError with pip's output where that fails."""
     if wanted:
         commands.run([environment.python, "-m", "pip", "install", "--quiet", *wanted], cwd=ROOT)
 
 
 def python_for(django: str) -> str:
-    """Return an interpreter that runs this Django version; raises NoPythonError where none does."""
+    """Return an interpreter that runs this Django version. Raises NoPythonError where none does."""
     oldest = NEEDS_PYTHON.get(django, (3, 11))
     for candidate in interpreters():
         if version(candidate) >= oldest:
@@ -97,7 +97,7 @@ def python_for(django: str) -> str:
 
 
 def interpreters() -> Iterator[str]:
-    """Yield interpreters that may run, the present one first."""
+    """Yield interpreters, which may not run; first the one that runs this."""
     yield sys.executable
     for minor in range(12, 16):
         if found := shutil.which(f"python3.{minor}"):
@@ -110,7 +110,7 @@ def interpreters() -> Iterator[str]:
 
 @functools.cache
 def version(interpreter: str) -> tuple[int, ...]:
-    """Return an interpreter's version, or () when it does not run (a shim may not) or cannot make environments."""
+    """Return an interpreter's version, or () if it does not run (as a shim may) or cannot make environments."""
     code = "import ensurepip, venv, sys; print(*sys.version_info[:2])"
     try:
         answer = subprocess.run([interpreter, "-c", code], check=True, capture_output=True, text=True, timeout=30)

@@ -27,13 +27,9 @@ def passed(output: str) -> int:
 
 def make(project: Bake, tools: Environment, *targets: str, env: Mapping[str, str]) -> str:
     """Run targets of a project's Makefile with the programs of an environment, and return the output."""
-    # To `make` the project's own environment is there already, and up to date.
-    return project.run(tools, "make", f"BIN={tools.bin}", "--old-file=.venv/installed", *targets, env=env)
-
-
-def make_check(project: Bake, tools: Environment, env: Mapping[str, str]) -> str:
-    """Run `make check` of a project with the programs of an environment, and return the output."""
-    # In the environment, to be used again; one for each process, because mypy does not lock it.
+    # Caches in the environment serve other projects too. One for each process, because mypy does not lock its own.
     cache = tools.folder / f"cache-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    folders = {"MYPY_CACHE_DIR": str(cache / "mypy"), "RUFF_CACHE_DIR": str(cache / "ruff")}
-    return make(project, tools, "check", env={**folders, **env})
+    caches = {"MYPY_CACHE_DIR": str(cache / "mypy"), "RUFF_CACHE_DIR": str(cache / "ruff")}
+    # For `make`, the project's own environment is there already, and up to date.
+    words = ("make", f"BIN={tools.bin}", "--old-file=.venv/installed", *targets)
+    return project.run(tools, *words, env={**caches, **env})

@@ -22,12 +22,12 @@ OWNED_PATHS: dict[str, str] = {
 
 
 def emitted_files() -> list[str]:
-    """Return the paths of all files that the template holds for a project, without those that git ignores."""
+    """Return the paths of all files that the template holds for a project, without files that git ignores."""
     return [path.partition("/")[2] for path in template_files(EMITTED.name)]
 
 
 def template_files(folder: str = ".") -> list[str]:
-    """Return the paths of the template's files, or of one of its folders, without those that git ignores."""
+    """Return the paths of the template's files, or of one of its folders, without files that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", folder],
         cwd=ROOT,

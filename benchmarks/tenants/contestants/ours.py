@@ -1,4 +1,4 @@
-"""A project of the template, with managed tenants, its example apps taken out."""
+"""A project of the template with managed tenants, or with a fleet, and without its example apps."""
 
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from benchmarks.tenants.contestants import common
 from tests.support import settings
 from tests.support.template import ROOT
 
-TEST_TENANTS = 'for slug in ("aperture-science-labs", "vavatch-corp-campus"):'
+TEST_TENANTS = 'TEST_TENANTS = ("aperture-science-labs", "vavatch-corp-campus")\n'
 SETTINGS = """
 import os
 
 CENTRAL = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
-INSTALLED_APPS = ["databases", *CENTRAL, "shop"]
+INSTALLED_APPS = [*DATABASE_APPS, *CENTRAL, "shop"]
+APP_DATABASES = {"shop": "tenant"}
 MIDDLEWARE = ["databases.tenants.middleware.TenantMiddleware"]
 ROOT_URLCONF = "shop.urls"
 TENANT_CONNECTIONS = int(os.environ.get("BUDGET", TENANT_CONNECTIONS))
@@ -24,10 +25,10 @@ for config in (DATABASES["default"], *TENANT_SERVERS.values()):
 CONTESTANT = """
 import os
 from django.core.management import call_command
-from databases.tenants.models import Tenant
-from databases.tenants import template, use_tenant
+from databases.tenants import use_tenant
 from databases.tenants.handler import release_connections
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.models import Tenant
 from shop.rows import fill
 
 PREFIX = os.environ["PREFIX"]
@@ -54,19 +55,23 @@ def register(first, end):
 def create(number):
     create_tenant(f"t-{number}", database=f"{PREFIX}_{number}")
 
-def fill_spares(count):
-    template.fill_spares("default", count)
+def prepare_databases(count):
+    from databases.fleet import prepared
+    prepared.fill("default", count)
 
 def migrate(jobs=1):
     call_command("migrate_tenants", jobs=jobs, stdout=open(os.devnull, "w"))
 """
 
 
-def make(folder: Path, django: str, size: shop.Size) -> None:
-    """Make the project in a folder that does not exist yet, or change its app where it does."""
+def make(folder: Path, django: str, size: shop.Size, tenants: str) -> None:
+    """Bake the project into a new folder, or change its app in an existing one.
+
+    Arguments: the folder, the version of Django, the size of the app, and the answer to `tenant_databases`.
+    """
     if not folder.exists():
         answers = {"project_slug": folder.name, "primary_database": "postgresql", "secondary_database": "none"}
-        answers |= {"tenant_databases": "managed", "django_version": django}
+        answers |= {"tenant_databases": tenants, "django_version": django}
         cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=str(folder.parent))
         for file, text in {
             "config/settings.py": SETTINGS,
@@ -75,19 +80,18 @@ def make(folder: Path, django: str, size: shop.Size) -> None:
         }.items():
             with (folder / file).open("a") as output:
                 output.write(text)
-        tests = folder / "config/settings_test.py"
-        text = tests.read_text()
-        assert text.count(TEST_TENANTS) == 1, "The settings of tests declare their tenants in another way."
-        tests.write_text(
-            text.replace(TEST_TENANTS, "for slug in [f't-{n}' for n in range(int(os.environ['TENANTS']))]:")
-        )
+        databases = folder / "config/databases.py"
+        text = databases.read_text()
+        assert text.count(TEST_TENANTS) == 1, "The settings declare the tenants of tests in another way."
+        declared = "import os\nTEST_TENANTS = tuple(f't-{n}' for n in range(int(os.environ['TENANTS'])))\n"
+        databases.write_text(text.replace(TEST_TENANTS, declared))
     for file, text in shop.files("databases.tenants.TenantModel", size).items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text)
 
 
 def environment(url: str, prefix: str) -> dict[str, str]:
-    """Return the variables of the project. Arguments: the URL of a database, with `{name}`, and how names begin."""
+    """Return the variables of the project. Arguments: the URL of a database, with `{name}`, and a prefix of names."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SECRET_KEY": settings.SECRET_KEY,

@@ -146,4 +146,14 @@ def _copy_or_restore(sender: AppConfig, using: str, **kwargs: Any) -> None:
     labels = [each.label for each in apps.get_app_configs() if each.models_module and role in roles_of(each.label)]
     # Django sends this signal for each app with models. The first app of the role handles all of its tables.
     if sender.label == labels[0]:
-        (keep_copies if kwargs.get("plan") else restore_copies)(using, models_of(role))
+        (keep_copies if kwargs.get("plan") else restore_copies)(using, _models_with_tables(connections[using], role))
+
+
+def _models_with_tables(connection: BaseDatabaseWrapper, role: str) -> list[type[Model]]:
+    """Return the models of a role that have a table of their own: a proxy has none, an unmanaged model may have one."""
+    existing = set(connection.introspection.table_names())
+    return [
+        model
+        for model in models_of(role)
+        if not model._meta.proxy and (model._meta.managed or model._meta.db_table in existing)
+    ]

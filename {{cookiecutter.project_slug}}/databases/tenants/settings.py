@@ -18,7 +18,7 @@ def tenant_server(url: str, variable: str, development: dict[str, Any] | None = 
     """
     config = from_url(url, variable, development)
     if "{name}" not in config["NAME"]:
-        raise ImproperlyConfigured(f"{variable} must hold {{name}} in place of the name of a tenant's database.")
+        raise ImproperlyConfigured(variable + " must hold {name} in place of the name of a tenant's database.")
     if "pool" in config.get("OPTIONS", {}):
         # Django keeps a pool for each alias, and no request closes it: 15 tenants kept 60 sessions open.
         raise ImproperlyConfigured(

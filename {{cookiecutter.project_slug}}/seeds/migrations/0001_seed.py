@@ -15,7 +15,7 @@ def seed(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     # `__latest__` follows the seeded apps. To keep a fixture as it is although a model changes, name the migration that
-    # it was made for instead, such as ("accounts", "0001_initial"), and the next one in
-    # `run_before = [("accounts", "0002_later")]`: later migrations then migrate its rows.
+    # it was made for instead, such as ("catalogue", "0001_initial"), and the next one in
+    # `run_before = [("catalogue", "0002_later")]`: later migrations then migrate its rows.
     dependencies = [(label, "__latest__") for label in all_seeded_apps(FIXTURES)]
     operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

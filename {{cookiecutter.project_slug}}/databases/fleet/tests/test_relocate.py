@@ -6,14 +6,14 @@ from io import StringIO
 from unittest import mock
 
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, InternalError, OperationalError
+from django.db import DatabaseError, OperationalError
 
 from databases.fleet import dumps, relocate
 from databases.fleet.checksums import DifferenceError
 from databases.fleet.models import Kind, TenantArtifact
 from databases.fleet.placement import create_placed_tenant
 from databases.fleet.states import FleetStatus
-from databases.fleet.tests.two_servers import FleetTestCase, PowerCut, killed
+from databases.fleet.tests.two_servers import READ_ONLY, FleetTestCase, PowerCut, killed
 from databases.tenants.managed.ddl import database_exists
 from databases.tenants.tests.test_lifecycle import HOSTILE
 
@@ -38,7 +38,7 @@ class MoveTests(FleetTestCase):
 
         def copy(source: dict[str, object], target: dict[str, object]) -> None:
             self.assertEqual((self.row().status, self.names()[0]), (FleetStatus.MOVING, "cake"))
-            with self.assertRaisesMessage(InternalError, "read-only transaction"):
+            with self.assert_sqlstate(READ_ONLY):
                 self.sql("DELETE FROM thing")
             real(source, target)
 
@@ -48,7 +48,7 @@ class MoveTests(FleetTestCase):
             relocate.move("acme", "eu")
         with self.assertRaises(OperationalError), before.cursor() as cursor:
             cursor.execute("DELETE FROM thing")
-        with self.assertRaisesMessage(OperationalError, "not currently accepting connections"):
+        with self.assertRaises(OperationalError):
             self.sql("DELETE FROM thing", config=self.source)
         self.assert_served_from("eu")
 
@@ -85,7 +85,7 @@ class MoveTests(FleetTestCase):
                 with killed(), mock.patch.object(dumps, "copy", side_effect=PowerCut), self.assertRaises(PowerCut):
                     relocate.move("acme", "eu")
                 self.assertEqual((self.row().status, len(self.names_on("eu"))), (FleetStatus.MOVING, 1))
-                with self.assertRaises(InternalError):
+                with self.assert_sqlstate(READ_ONLY):
                     self.sql("DELETE FROM thing")
                 call_command(*words, stdout=StringIO())
                 self.assert_served_from(server)
@@ -96,7 +96,7 @@ class MoveTests(FleetTestCase):
             relocate.move("acme", "eu")
         self.assert_served_from("eu")
         relocate.move("acme", "eu")
-        with self.assertRaisesMessage(OperationalError, "not currently accepting connections"):
+        with self.assertRaises(OperationalError):
             self.sql("SELECT 1", config=self.source)
 
     def test_a_server_that_cannot_be_used_is_refused(self):

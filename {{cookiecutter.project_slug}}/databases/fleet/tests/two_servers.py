@@ -7,14 +7,15 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest, mock
 
 from django.conf import settings
-from django.db import ConnectionHandler
+from django.db import ConnectionHandler, DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase, override_settings
 
@@ -26,6 +27,8 @@ from databases.tenants.managed.maintenance import maintenance_settings, server_c
 from databases.tenants.models import Tenant
 
 Status = Tenant.Status
+#: PostgreSQL manual, appendix A: a write in a read-only transaction; a wait for a lock that took too long.
+READ_ONLY, LOCK_TIMEOUT = "25006", "55P03"
 DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1"
 ROWS = """
 DROP SCHEMA public CASCADE;
@@ -144,6 +147,13 @@ class FleetTestCase(TestCase):
             rows = cursor.fetchall() if cursor.description else []
         connection.close()
         return rows
+
+    @contextmanager
+    def assert_sqlstate(self, state: str) -> Iterator[None]:
+        """Assert that the server refuses what the block does with this code; its messages may be in any language."""
+        with self.assertRaises(DatabaseError) as refusal:
+            yield
+        self.assertEqual(getattr(refusal.exception.__cause__, "sqlstate", None), state)
 
     def names(self) -> list[str]:
         return [name for (name,) in self.sql("SELECT name FROM thing ORDER BY id")]

@@ -115,6 +115,14 @@ from django.db import models
 
 class Book(models.Model):
     headline = models.CharField(max_length=50)
+
+class ProxyOfBook(Book):
+    class Meta:
+        proxy = True
+
+class UnmanagedWithoutTable(models.Model):
+    class Meta:
+        managed = False
 """
 CREATED = """
 from django.db import migrations, models

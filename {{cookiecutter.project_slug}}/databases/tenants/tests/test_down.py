@@ -43,7 +43,7 @@ def nowhere() -> dict[str, object]:
     server = settings.TENANT_SERVERS["default"]
     if server["ENGINE"].endswith("sqlite3"):
         # No file can be in here: this is no folder.
-        return {**server, "NAME": f"{__file__}/{{name}}.sqlite3"}
+        return {**server, "NAME": __file__ + "/{name}.sqlite3"}
     options = {key: value for key, value in server.get("OPTIONS", {}).items() if key != "host"}
     # Ports below 1024 are reserved, and no service uses this one.
     return {**server, "HOST": "127.0.0.1", "PORT": 1, "OPTIONS": options}

@@ -30,7 +30,7 @@ class ReportTestCase(TestCase):
         server = {"ENGINE": engine, "NAME": "{name}", "HOST": "127.0.0.1", "PORT": "1", "USER": "ann"}
         if engine.endswith("sqlite3"):
             # No file can be in here: this is no folder.
-            server["NAME"] = f"{__file__}/{{name}}"
+            server["NAME"] = __file__ + "/{name}"
         servers = override_settings(TENANT_SERVERS={"default": {**server, "PASSWORD": SERVERS}})
         servers.enable()
         self.addCleanup(servers.disable)

@@ -88,6 +88,8 @@ class CreateTenantTests(ScratchServerTestCase):
             DataPoint.objects.create(name="cake", value=1)
         # The state after a run that ended just before it opened the tenant's pages.
         Tenant.objects.update(status=Tenant.Status.PENDING)
+        # An open connection would read a SQLite file after its deletion.
+        self.close_connections()
         self.assertIn("active", self.create(slug))
         with use_tenant(slug):
             self.assertEqual(DataPoint.objects.count(), 1)
