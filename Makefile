@@ -17,7 +17,7 @@ test: .venv/bake.stamp .venv/test.stamp lint
 lint: .venv/test.stamp
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/ruff check --isolated --target-version py310 --select E4,E7,E9,F --ignore E402,F401,F811 \
+	.venv/bin/ruff check --no-cache --isolated --target-version py310 --select E4,E7,E9,F --ignore E402,F401,F811 \
 		--config 'builtins = ["cookiecutter", "python_string"]' "{{cookiecutter.project_slug}}"
 	.venv/bin/mypy
 

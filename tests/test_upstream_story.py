@@ -1,4 +1,4 @@
-"""Models of another application with more than a hundred tables are imported; its tables change; they are imported again."""
+"""The tables of a large application are imported as models; then tables change, and they are imported again."""
 
 import difflib
 import json

@@ -81,7 +81,7 @@ class FleetTestCase(TestCase):
         # Named like Django's test databases: the test user may have rights to no others.
         cls.beginning = f"test_{uuid.uuid4().hex[:8]}_"
         default = {**settings.TENANT_SERVERS["default"], "NAME": cls.beginning + "{name}"}
-        eu = {**default, "NAME": f"{cls.beginning}eu_{{name}}"}
+        eu = {**default, "NAME": cls.beginning + "eu_{name}"}
         cls.servers = {"default": default, "eu": eu}
         with override_settings(TENANT_SERVERS=cls.servers):
             cls.source = maintenance_settings(Tenant(slug="acme", database="acme"))
