@@ -87,7 +87,11 @@ def test_a_project_works_without_the_examples(
     apps = "|".join(gone)
     mention = re.compile(rf"""\b(from|import) ({apps})\b|["'/]({apps})["'/.]|# example""")
     # The README tells of the examples; the layer's tests are about apps that have some of these names.
-    told = [file for file in project.files if "README" in file or "/tests/" in file or file == ".env"]
+    told = [
+        file
+        for file in project.files
+        if "README" in file or "/tests/" in file or file == ".env" or file.startswith(".removed-examples/")
+    ]
     files = {*project.files} - {*told}
     assert [(file, found[0]) for file in files for found in mention.finditer(f"/{file}\n{project.read(file)}")] == []
     works(project)
@@ -186,3 +190,34 @@ def test_pytest_alone_runs_the_tests_of_users_wherever_they_are(
     own = [file for file in project.files if re.fullmatch(r"(tests|wiki)/(.*/)?(test_\w+|tests)\.py", file)]
     assert "wiki/tests.py" in own
     assert files == {*own}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("blog/models.py", "from notes.models import Note\n", "blog/models.py uses an example app"),
+        ("blog/migrations/0001_x.py", 'dependencies = [("notes", "0001_initial")]\n', "0001_x.py uses an example app"),
+        ("seeds/fixtures/mirror.json", "{", "mirror.json is not JSON"),
+        (".removed-examples/notes/own.py", "", "is in the way"),
+    ],
+)
+def test_examples_are_not_removed_from_under_a_user(
+    bake: Baker, environment: Environments, tmp_path: Path, file: str, text: str, says: str
+) -> None:
+    project = bake(django_version=DJANGO or "5.2")
+    (project.path / file).parent.mkdir(parents=True, exist_ok=True)
+    project.write(file, text)
+    before = project.digests()
+    env = {**settings.production(project, settings.sqlite(tmp_path)), "PYTHONDONTWRITEBYTECODE": "1"}
+    words = ("python", "manage.py", "remove_examples")
+    assert says in project.run(environment(project.answers["django_version"]), *words, env=env, code=1)
+    assert project.digests() == before
+
+
+def test_what_users_added_to_the_examples_is_kept(bake: Baker, environment: Environments) -> None:
+    project = bake(django_version=DJANGO or "5.2")
+    project.write("notes/report.py", "OURS = 1\n")
+    project.write("tests/test_mine.py", "from tests import production\n")
+    remove_examples(project, environment(project.answers["django_version"]))
+    assert project.read(".removed-examples/notes/report.py") == "OURS = 1\n"
+    assert (project.path / "tests/test_mine.py").exists()

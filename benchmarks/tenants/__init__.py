@@ -1,1 +1,1 @@
-"""The role of tenants beside what a team could install instead: the same work, in the same run, on one server."""
+"""The role of tenants compared with other packages: the same work, in the same run, on one server."""

@@ -1,4 +1,4 @@
-"""Measures the role of tenants beside others: `python -m benchmarks.tenants`; see `benchmarks/README.md`."""
+"""Compares the role of tenants with other packages: `python -m benchmarks.tenants`; see `benchmarks/README.md`."""
 
 import argparse
 import tempfile
@@ -11,7 +11,7 @@ from benchmarks.tenants.results import Result, load, save, table
 from tests.support.template import ROOT
 
 Part = Callable[[Arena, argparse.Namespace], list[Result]]
-#: In the order that they are measured in.
+#: In the order of measurement.
 PARTS: dict[str, Part] = {
     "requests": lambda arena, chosen: requests.in_process(arena, chosen.tenants, chosen.rounds),
     "registered": lambda arena, chosen: requests.registered(arena, chosen.registered, chosen.rounds),
@@ -26,7 +26,7 @@ PARTS: dict[str, Part] = {
 
 
 def main() -> None:
-    """Measure what is asked for, and print the tables."""
+    """Measure the chosen parts, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be given several times")
     parser.add_argument("--tenants", type=int, default=200)

@@ -1,4 +1,4 @@
-"""Clients that ask a web server for pages of tenants, several at a time and as fast as they are answered."""
+"""Clients that request pages of tenants from a web server, several at a time and as fast as it answers."""
 
 import contextlib
 import random
@@ -11,19 +11,19 @@ import psycopg
 
 CLIENTS = 8
 Draw = Callable[[], int]
-#: The session that counts is none of them.
+#: Without the session that counts.
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
 
 def uniform(chance: random.Random, tenants: int) -> Draw:
-    """Return what draws one of so many tenants, each as often as any other."""
+    """Return a function that draws tenants, each equally often."""
     return lambda: chance.randrange(tenants)
 
 
 def zipf(chance: random.Random, tenants: int) -> Draw:
-    """Return what draws the second one half as often as the first, the third a third as often, and so on."""
+    """Return a function that draws the second tenant half as often as the first, the third a third as often, etc."""
     weights = [1 / (rank + 1) for rank in range(tenants)]
-    # Many at a time, because drawing one adds the weights up.
+    # Many at a time, because each call sums the weights.
     drawn: list[int] = []
 
     def draw() -> int:
@@ -38,20 +38,20 @@ TRAFFIC: dict[str, Callable[[random.Random, int], Draw]] = {"uniform": uniform, 
 
 
 def page(port: int, number: int) -> None:
-    """Ask for the page of a tenant. Raises AssertionError for anything but that, and OSError."""
+    """Request the page of a tenant. Raises AssertionError for any other answer, and OSError."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(f"GET / HTTP/1.1\r\nHost: t-{number}.example.com\r\nConnection: close\r\n\r\n".encode())
         parts = []
         while part := connection.recv(4096):
             parts.append(part)
     text = b"".join(parts)
-    # Sent in chunks, so that what follows the page is the end of its line.
+    # The answer is chunked, so a line end follows the page.
     assert text.startswith(b"HTTP/1.1 200"), text
     assert f"\nt-{number} mark-{number}\r\n".encode() in text, (number, text)
 
 
 def wait(port: int) -> None:
-    """Wait until the server answers, whatever it says."""
+    """Wait until the server accepts connections."""
     for _ in range(600):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
@@ -60,20 +60,20 @@ def wait(port: int) -> None:
 
 
 def ask(port: int, draw: Draw, count: int) -> None:
-    """Ask for so many pages."""
+    """Request a number of pages."""
     left = iter(range(count))
     _at_once(lambda: next(left, None) is not None, port, draw)
 
 
 def rate(port: int, draw: Draw, seconds: float) -> float:
-    """Ask for so long, and return how many pages a second there were."""
+    """Request pages for some seconds, and return the rate per second."""
     began = time.monotonic()
     asked = _at_once(lambda: time.monotonic() < began + seconds, port, draw)
     return asked / (time.monotonic() - began)
 
 
 def _at_once(goes_on: Callable[[], bool], port: int, draw: Draw) -> int:
-    """Have all clients ask as long as it goes on, and return for how many pages. Raises what one of them raised."""
+    """Let all clients request pages while `goes_on()`, and return the number of pages. Raises what a client raised."""
     lock = threading.Lock()
     done: list[int] = []
     errors: list[Exception] = []

@@ -4,7 +4,7 @@ from benchmarks.tenants import shop
 from benchmarks.tenants.arena import OURS, ROUTER, SCHEMAS, STATIC, Arena, Site
 from benchmarks.tenants.results import Result, say
 
-#: By name: the project, and what its function `migrate` is given.
+#: By name: the project, and the arguments of its function `migrate`.
 WAYS: dict[str, tuple[str, tuple[object, ...]]] = {
     "this template": (OURS, ()),
     "this template, 2 processes": (OURS, (2,)),
@@ -18,8 +18,9 @@ NEW, NOTHING = "one new migration", "nothing to do"
 
 
 def all_tenants(arena: Arena, tenants: int, rounds: int, size: shop.Size = shop.SMALL) -> list[Result]:
-    """Measure the command in a process that has just started, without its start. In each round every way has a new
-    migration of its own, of the same kind, which stays.
+    """Measure the command in a process that has just started, without that start.
+
+    In each round every way gets a new migration of the same kind, which stays.
     """
     samples: dict[tuple[str, str], list[float]] = {(work, way): [] for work in (NEW, NOTHING) for way in WAYS}
     migrations = size.migrations
@@ -52,14 +53,14 @@ def _fleet(arena: Arena, name: str, tenants: int, size: shop.Size) -> Site:
 
 
 def _level(site: Site, size: shop.Size) -> None:
-    """Bring a project that had fewer new migrations to as many as the others."""
+    """Give a project that had fewer new migrations as many as the others have."""
     site.write(size)
     with site.worker() as worker:
         worker.told("migrate")
 
 
 def _check(arena: Arena, site: Site, tenants: int, migrations: int) -> None:
-    """Fail unless the first and the last tenant have the newest migration, whatever the command said."""
+    """Raise AssertionError unless the first and the last tenant have the newest migration."""
     for number in (0, tenants - 1):
         database, schema = f"{site.prefix}_{number}", "public"
         if site.name == SCHEMAS:

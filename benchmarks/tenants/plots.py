@@ -1,4 +1,4 @@
-"""Draws results as small SVG files, which need nothing but a browser."""
+"""Draws results as small SVG files, which a browser can show."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
 
 
 class Bar(NamedTuple):
-    """A bar: its name, how long it is, its colour, and where a mark crosses it."""
+    """A bar: its name, its length, its colour, and the position of a mark on it."""
 
     name: str
     value: float
@@ -34,7 +34,7 @@ class Bar(NamedTuple):
 
 
 def draw(results: dict[str, list[Result]], folder: Path) -> None:
-    """Draw what has been measured into a folder."""
+    """Draw the results into files in a folder."""
     judged = [Bar(each.name, each.ratio, OURS, each.at_least) for each in targets.outcomes(results)]
     title = "How many times as fast as the best of the others (log scale from a half; red: the target)"
     (folder / "tenants-ratios.svg").write_text(bars(title, [("", judged)], logarithmic=True))
@@ -57,7 +57,7 @@ def draw(results: dict[str, list[Result]], folder: Path) -> None:
 
 
 def bars(title: str, groups: Sequence[tuple[str, list[Bar]]], *, logarithmic: bool = False) -> str:
-    """Return a plot of horizontal bars in groups; those of a logarithmic plot begin at a half."""
+    """Return a plot of horizontal bars in groups. The bars of a logarithmic plot begin at a half."""
     left, right, step = 380, 70, 22
     parts, y = [], 44
 
@@ -88,7 +88,7 @@ def bars(title: str, groups: Sequence[tuple[str, list[Bar]]], *, logarithmic: bo
 
 
 def lines(title: str, series: dict[str, list[tuple[int, float]]]) -> str:
-    """Return a plot of lines, both of whose scales are logarithmic."""
+    """Return a plot of lines with two logarithmic scales."""
     left, top, width, height = 50, 45, 530, 300
     sizes = sorted({size for some in series.values() for size, _ in some})
     values = [value for some in series.values() for _, value in some]

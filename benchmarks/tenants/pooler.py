@@ -1,4 +1,4 @@
-"""PgBouncer between a project and the database server, where the machine has it: Debian's `pgbouncer`."""
+"""PgBouncer between a project and the database server, if it is installed: Debian's `pgbouncer`."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from benchmarks.tenants import clients
 from benchmarks.tenants.arena import Arena
 from tests.support.servers import free_port
 
-#: As a site would have it that keeps few sessions open, and none for the requests of long ago.
+#: Settings of a site that keeps few sessions open.
 CONFIG = """[databases]
 * = host={socket} user=postgres
 [pgbouncer]
@@ -27,17 +27,17 @@ log_disconnections = 0
 
 
 def is_there() -> bool:
-    """Return whether the machine has it."""
+    """Return whether it is installed."""
     return shutil.which("pgbouncer") is not None
 
 
 @contextlib.contextmanager
 def running(arena: Arena) -> Iterator[dict[str, str]]:
-    """Within the block, it runs; the variables lead our project's tenants through it."""
+    """Within the block, it runs. Yields the environment variables that lead our project's tenants through it."""
     port = free_port()
     config = arena.folder / "pgbouncer.ini"
     config.write_text(CONFIG.format(socket=arena.socket, port=port))
-    # It refuses to run as root, and the server's socket is its owner's.
+    # It refuses to run as root, and must be able to open the server's socket.
     user = (arena.folder / "postgres").owner() if os.geteuid() == 0 else None
     with (arena.folder / "pgbouncer.log").open("ab") as log:
         process = subprocess.Popen(

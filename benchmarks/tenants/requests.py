@@ -1,4 +1,4 @@
-"""Requests per second in one process, and what a request costs and a process weighs with ever more tenants."""
+"""Requests per second in one process; the time of a request, and the process's memory, with many tenants."""
 
 import contextlib
 import random
@@ -12,9 +12,9 @@ from benchmarks.tenants.results import Result, number, say
 from benchmarks.tenants.worker import Worker
 
 SEED = 20261127
-#: While the others have their turn, connections must not grow old.
+#: Connections must not expire while the other ways have their turn.
 AGE = {"AGE": "600"}
-#: By name: the project, and variables of its process.
+#: By name: the project, and environment variables of its process.
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "this template, budget of 256": (OURS, {"BUDGET": "256"}),
     "this template, budget of 64": (OURS, {}),
@@ -23,14 +23,14 @@ WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "django-tenants-router": (ROUTER, {}),
     "static aliases": (STATIC, {}),
 }
-#: Other work on the machine makes requests wait, and hardly changes this.
+#: Other work of the machine delays requests, and hardly changes this.
 PROCESSOR = "processor time of a request, server's included, ms"
-#: Of these all are asked for, however many are registered.
+#: The number of tenants that get requests, however many are registered.
 ASKED = 10
 
 
 def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
-    """Measure requests to so many tenants, who take turns at random. Each way has a process, which stays."""
+    """Measure requests to random tenants. Each way keeps one process."""
     chance = random.Random(SEED)  # noqa: S311
     samples: dict[str, list[float]] = {way: [] for way in WAYS}
     busy: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -55,7 +55,7 @@ def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
 
 
 def registered(arena: Arena, sizes: list[int], rounds: int) -> list[Result]:
-    """Measure requests to a few tenants while ever more are registered, which nobody asks for."""
+    """Measure requests to a few tenants while more and more are registered that get no requests."""
     found: list[Result] = []
     have = ASKED
     for size in sizes:
@@ -65,7 +65,7 @@ def registered(arena: Arena, sizes: list[int], rounds: int) -> list[Result]:
             workers = {way: stack.enter_context(worker) for way, worker in _processes(arena, have, size)}
             for turn in range(rounds + 1):
                 for way, worker in workers.items():
-                    # The first round connects.
+                    # Not measured: the first round, which connects.
                     taken = worker.told("requests", [n % ASKED for n in range(100)])
                     if turn:
                         samples.setdefault(way, []).append(statistics.median(taken) * 1000)

@@ -1,4 +1,4 @@
-"""What was measured: numbers by work and way, kept in a file between runs, and tables of them."""
+"""Results by work and way: stored in a file between runs, and printed as tables."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What one way of doing a piece of work took, in each round, and what else was found about it."""
+    """The samples of one way of doing a piece of work, one per round, and other facts about it."""
 
     work: str
     way: str
@@ -29,18 +29,18 @@ class Result:
         return self.unit.startswith("requests")
 
     def times_as_fast_as(self, other: "Result") -> float:
-        """Return how many times as fast this one is."""
+        """Return how many times as fast as another result this one is."""
         ratio = self.median / other.median
         return ratio if self.more_is_better else 1 / ratio
 
 
 def say(text: str) -> None:
-    """Tell whoever waits how far it is."""
+    """Print progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def load(file: Path) -> dict[str, list[Result]]:
-    """Return the results of a file by part, or none where there is no file."""
+    """Return the results in a file by part; none if there is no file."""
     found = json.loads(file.read_text()) if file.exists() else {}
     return {part: [Result(**result) for result in results] for part, results in found.items()}
 
@@ -56,12 +56,12 @@ def save(file: Path, results: dict[str, list[Result]]) -> None:
 
 
 def number(value: float) -> str:
-    """Return a number with as many digits as mean something."""
+    """Return a number with its significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def table(results: list[Result]) -> str:
-    """Return the results of a part as a table: for each of our ways a column says how many times as fast it is."""
+    """Return the results of a part as a table, with a column of ratios for each of our ways."""
     ours = list(dict.fromkeys(each.way for each in results if each.ours))
     extra = list(dict.fromkeys(key for each in results for key in each.extra))
     head = ["work", "way", f"median, {results[0].unit}", "shortest and longest"]

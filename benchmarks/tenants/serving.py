@@ -1,4 +1,4 @@
-"""The same requests over a real server: how many a second, and what they hold of the database server meanwhile."""
+"""The same requests over a real web server: their rate, and the database sessions and memory that they take."""
 
 import contextlib
 import itertools
@@ -17,7 +17,7 @@ from tests.support import commands
 from tests.support.servers import free_port
 
 POOLED = "this template, through PgBouncer"
-#: By name: the project, and variables of its processes.
+#: By name: the project, and environment variables of its processes.
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "this template, budget of 64": (OURS, {}),
     "this template, budget of 256": (OURS, {"BUDGET": "256"}),
@@ -33,7 +33,7 @@ CONNECTIONS = "most connections at the server"
 
 
 def over_a_server(arena: Arena, tenants: int, rounds: int, seconds: float) -> list[Result]:
-    """Measure pages of gunicorn, which starts anew for each measurement and is asked for a while before it."""
+    """Measure pages of gunicorn, which is restarted and warmed up before each measurement."""
     samples: dict[tuple[str, str], list[float]] = {}
     extras: dict[tuple[str, str], dict[str, str]] = {}
     if not pooler.is_there():
@@ -66,7 +66,7 @@ def over_a_server(arena: Arena, tenants: int, rounds: int, seconds: float) -> li
 
 @contextlib.contextmanager
 def _serving(site: Site, threads: int, env: dict[str, str]) -> Iterator[int]:
-    """Within the block, gunicorn serves a project at this port."""
+    """Within the block, gunicorn serves a project. Yields its port."""
     port = free_port()
     words = [
         "-m",
@@ -95,5 +95,5 @@ def _serving(site: Site, threads: int, env: dict[str, str]) -> Iterator[int]:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-    # Its sessions end a moment later, and must not count among the next one's.
+    # Its database sessions end a moment later, and must not count in the next measurement.
     time.sleep(1)

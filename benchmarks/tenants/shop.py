@@ -1,17 +1,17 @@
-"""The app that every project of the comparison has: so many models, and so many migrations that brought them about."""
+"""The app that every project of the comparison has, with a number of models and of migrations."""
 
 from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """How large the app is. Its first migrations make the models, each later one adds a column and an index."""
+    """The size of the app. Its first migrations create the models; each later one adds a column and an index."""
 
     models: int
     migrations: int
 
     @property
     def making(self) -> int:
-        """How many migrations make the models: the first six of them, and each other one."""
+        """The number of migrations that create models: the first one six, each other one one."""
         return self.models - 5
 
 
@@ -25,7 +25,7 @@ class Model{number}({base}):
     made = models.DateTimeField(auto_now_add=True)
 {more}
 """
-#: Three reads and a write. What follows `objects` names the database, where it has to be named.
+#: Three reads and a write. `using` names the database where a way has to name it.
 VIEWS = """
 from django.http import HttpResponse
 from django.urls import path
@@ -79,8 +79,9 @@ LATE = "models.IntegerField(null=True)"
 
 
 def files(base: str, size: Size, using: str = "") -> dict[str, str]:
-    """Return the files of the app by path. Arguments: what its models derive from, as `module.Class`; its size; what
-    names the database in its view.
+    """Return the files of the app by path.
+
+    Arguments: the base class of its models, as `module.Class`; its size; the code that names the database in its view.
     """
     module, _, name = base.rpartition(".")
     head = HEAD if module == "models" else f"{HEAD}from {module} import {name}\n\n"

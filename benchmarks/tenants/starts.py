@@ -1,4 +1,4 @@
-"""How long a run of one test on ten tenants takes, beyond the same on one database."""
+"""How long a test run with one test on ten tenants takes, minus the same run on one database."""
 
 import re
 import statistics
@@ -10,7 +10,7 @@ from benchmarks.tenants.results import Result, say
 
 TENANTS = 10
 ONE = "one database, no tenants"
-#: The body of a test that writes to each tenant and reads it back; how the tenants come to be is each project's.
+#: A test that writes to each tenant and reads it back. Each project creates its tenants in its own way.
 TESTS = {
     OURS: """
 from django.test import TestCase
@@ -72,9 +72,9 @@ SQLITE = """
 SERVER = {"ENGINE": "django.db.backends.sqlite3", "TEST": {}}
 DATABASES = {alias: {**SERVER, "NAME": f"{PREFIX}-{alias}.sqlite3"} for alias in DATABASES}
 """
-#: What is lost in a power cut is a test database, and writing through is what takes the time.
+#: A test database may be lost in a power failure, and fsync takes most of the time.
 QUICK = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
-#: By engine: who can be tested on it.
+#: By engine: the ways that support it.
 WAYS = {
     "PostgreSQL": (OURS, SCHEMAS, STATIC, ONE),
     "PostgreSQL, fsync off": (OURS, SCHEMAS, STATIC, ONE),
@@ -83,8 +83,8 @@ WAYS = {
 
 
 def one_test(arena: Arena, rounds: int) -> list[Result]:
-    """Measure whole runs of `manage.py test`, less the median of those on one database."""
-    # Servers of their own: before a database is dropped, all that was written is put on the disk.
+    """Measure whole runs of `manage.py test`, minus the median of the runs on one database."""
+    # Separate servers: before one drops a database, it writes all databases to the disk.
     servers = {
         "PostgreSQL": Arena(arena.folder / "plain"),
         "PostgreSQL, fsync off": Arena(arena.folder / "quick", QUICK),
@@ -117,7 +117,7 @@ def _measure(servers: dict[str, Arena], rounds: int) -> list[Result]:
 
 
 def _site(arena: Arena, engine: str, way: str) -> tuple[Site, dict[str, str]]:
-    """Return a project with its test, and variables of its runs."""
+    """Return a project with its test, and environment variables of its runs."""
     prefix = f"test_{engine[:2].lower()}_{way[:3]}".lower().replace(" ", "_")
     site = arena.site(STATIC if way == ONE else way, prefix)
     (site.folder / "shop/tests.py").write_text(TESTS[way])

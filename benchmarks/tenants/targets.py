@@ -1,4 +1,4 @@
-"""What the role of tenants is to reach beside the others, and whether it did."""
+"""The targets of the role of tenants, and whether the results reach them."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from benchmarks.tenants.results import Result, number
 
 
 class Target(NamedTuple):
-    """How many times as fast one of our ways is to be as the best of these others, in a work that begins so."""
+    """How many times as fast as the best of `others` the way should be. `work` is the start of the work's name."""
 
     name: str
     part: str
@@ -44,7 +44,7 @@ TARGETS = [
 
 
 class Outcome(NamedTuple):
-    """What came of a target: its name, the best other way, and how many times as fast ours is."""
+    """The outcome of a target: its name, the best other way, and how many times as fast ours is."""
 
     name: str
     best: str
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(results: dict[str, list[Result]]) -> Iterable[Outcome]:
-    """Yield what came of each target whose work has been measured."""
+    """Yield the outcome of each target whose work was measured."""
     for target in TARGETS:
         there = [each for each in results.get(target.part, []) if each.work.startswith(target.work)]
         ours = next((each for each in there if each.way == target.way), None)
@@ -64,7 +64,7 @@ def outcomes(results: dict[str, list[Result]]) -> Iterable[Outcome]:
 
 
 def table(results: dict[str, list[Result]]) -> str:
-    """Return what came of the targets."""
+    """Return the outcomes as a table."""
     lines = ["| work | the best of the others | ours is times as fast | target |", "|---|---|---|---|"]
     for each in outcomes(results):
         cells = [each.name, each.best, number(each.ratio), f"at least {each.at_least:g}"]

@@ -1,4 +1,4 @@
-"""What the processes of a database server use: memory, and time of the processors. From `/proc`, so on Linux only."""
+"""Memory and processor time of a database server's processes, from `/proc`: Linux only."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def memory(data: Path) -> float:
-    """Return how much memory they have, in MB; what they share is counted once. Argument: the server's folder."""
+    """Return the memory of the processes in MB, shared memory counted once. Argument: the server's folder."""
     lines = [line for text in _read(data, "smaps_rollup") for line in text.splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def processor(data: Path) -> float:
-    """Return how long they, and those that have ended, have kept processors busy, in seconds."""
+    """Return the processor time of the processes in seconds, ended ones included."""
     leader, *others = [text.rpartition(")")[2].split() for text in _read(data, "stat")]
     ticks = sum(int(ticks) for ticks in leader[11:15])
     ticks += sum(int(ticks) for each in others for ticks in each[11:13])
@@ -26,6 +26,6 @@ def _read(data: Path, name: str) -> Iterator[str]:
     leader = (data / "postmaster.pid").read_text().split()[0]
     children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
     for process in (leader, *children):
-        # A session may end meanwhile.
+        # The process of a session may have ended.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             yield Path(f"/proc/{process}/{name}").read_text()

@@ -1,6 +1,6 @@
-"""A process of a project that does what it is told, line by line, and says how long that took.
+"""A process of a project that runs functions on request and reports their time.
 
-It stays alive between two measurements, so that projects can take turns and none of them starts anew.
+It stays alive between measurements, so that projects can take turns without a new start.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from tests.support import commands
 
-#: In each project, beside a `contestant.py` that says what to do. What it prints otherwise goes to its log.
+#: Runs in each project, beside a `contestant.py` with the project's functions. Other output goes to a log.
 PROGRAM = """
 import io, json, os, sys, time
 answers = os.fdopen(os.dup(1), "w")
@@ -35,7 +35,7 @@ def request(number):
     assert status == ["200 OK"] and body.endswith(f" mark-{number}"), (number, status, body)
 
 def requests(numbers):
-    # How long each takes, but for the first ones of a call: another project had the processors just before.
+    # The time of each request.
     global handler
     handler = handler or WSGIHandler()
     taken = []
@@ -69,11 +69,11 @@ class Worker:
         self._log = log
 
     def timed(self, name: str, *words: object) -> float:
-        """Have it do something, and return how many seconds that took in the process."""
+        """Call a function in the process, and return its time in seconds, measured there."""
         return self._ask(name, *words)[0]
 
     def told(self, name: str, *words: object) -> Any:
-        """Have it do something, and return what came of it."""
+        """Call a function in the process, and return its result."""
         return self._ask(name, *words)[1]
 
     def _ask(self, name: str, *words: object) -> tuple[float, Any]:
@@ -88,8 +88,8 @@ class Worker:
 
 @contextlib.contextmanager
 def running(python: Path, project: Path, env: Mapping[str, str]) -> Iterator[Worker]:
-    """Within the block, there is a process of a project."""
-    # Into a file: nobody reads a pipe while it works.
+    """Within the block, a process of the project runs."""
+    # Into a file: a pipe that is not read would fill up and block the process.
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
@@ -102,5 +102,5 @@ def running(python: Path, project: Path, env: Mapping[str, str]) -> Iterator[Wor
             text=True,
         ) as process,
     ):
-        # It ends when it is told nothing more, which is when the block ends.
+        # Its input is closed when the block ends, and then it ends.
         yield Worker(process, log)

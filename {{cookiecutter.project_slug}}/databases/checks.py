@@ -8,9 +8,10 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Field, Model
 
-from databases.registry import role_of_model
+from databases.registry import PRIMARY, role_of_model
 
 #: Middleware of Django that queries the database. The layer's middleware must come before it.
 DATABASE_READERS = (
@@ -25,6 +26,8 @@ def install() -> None:
     checks.register(check_relations, checks.Tags.models)
     checks.register(check_middleware)
     checks.register(check_routers)
+    checks.register(check_hidden_routers)
+    checks.register(check_order_of_apps)
 
 
 def check_relations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -72,6 +75,53 @@ def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             id="databases.E015",
         )
     ]
+
+
+def check_hidden_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for each router of yours that answers for a role's app before the role's own router is asked."""
+    errors: list[checks.CheckMessage] = []
+    for place, each in enumerate(router.routers):
+        if hasattr(each, "serves"):
+            continue
+        hidden = {later.role for later in router.routers[place:] if hasattr(later, "serves")} - {PRIMARY}
+        models = [model for model in apps.get_models() if role_of_model(model) in hidden and _answers(each, model)]
+        errors += [
+            checks.Error(
+                f"{type(each).__name__} answers for {model._meta.label} before the router of the role "
+                f"{role_of_model(model)!r} is asked, so its rows would go elsewhere.",
+                hint="Let it return None for apps that are not its own, or put it after that router in "
+                "DATABASE_ROUTERS (config/databases.py).",
+                obj=model,
+                id="databases.E016",
+            )
+            for model in models
+        ]
+    return errors
+
+
+def check_order_of_apps(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error where Django's admin comes first: a template of the layer takes the place of one of the admin."""
+    names = [config.name for config in apps.get_app_configs()]
+    if "django.contrib.admin" not in names:
+        return []
+    late = [name for name in settings.DATABASE_APPS if name not in names[: names.index("django.contrib.admin")]]
+    if not late:
+        return []
+    return [
+        checks.Error(
+            f"{', '.join(late)} must come before 'django.contrib.admin' in INSTALLED_APPS.",
+            hint="Put *DATABASE_APPS at the beginning of INSTALLED_APPS in config/settings.py.",
+            id="databases.E017",
+        )
+    ]
+
+
+def _answers(each: Any, model: type[Model]) -> bool:
+    """Return whether a router decides anything about a model."""
+    asked = [getattr(each, name) for name in ("db_for_read", "db_for_write") if hasattr(each, name)]
+    if any(method(model) is not None for method in asked):
+        return True
+    return hasattr(each, "allow_migrate") and bool(each.allow_migrate(DEFAULT_DB_ALIAS, model._meta.app_label))
 
 
 def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:

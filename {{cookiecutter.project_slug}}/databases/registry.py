@@ -93,8 +93,8 @@ def _wrong_base_classes() -> Iterator[Error]:
     bases = _base_classes()
     for model in apps.get_models():
         role, said = role_of_model(model), getattr(model, "database_role", None)
-        # The primary's models need no base class of ours.
-        if said != (role if role in bases else None):
+        # The primary's models need no base class of ours. A role without its router is E001, not a wrong class.
+        if said != (role if role in bases else None) and (said != role or role in bases):
             label, base = model._meta.app_label, bases.get(role, "django.db.models.Model")
             yield Error(
                 f"{_file_of(model)}: class {model.__name__} has the base class of the role {said or PRIMARY!r}, but "

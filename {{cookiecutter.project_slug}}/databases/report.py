@@ -61,7 +61,7 @@ def report_on(alias: str) -> Report:
             _add_history(report, connection, present)
         for config in _configs_with("add_to_report"):
             config.add_to_report(report)
-    except (DatabaseError, LookupError) as error:
+    except (DatabaseError, LookupError, RuntimeError) as error:
         # Only the class: a driver's message may quote addresses and users.
         report.problems.append(f"cannot be reached ({type(error).__name__})")
     return report

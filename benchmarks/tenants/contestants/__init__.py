@@ -1,6 +1,6 @@
-"""The projects of the comparison: for each way of having tenants one module, with the files of its project.
+"""The projects of the comparison: a module for each way of having tenants, with the files of its project.
 
-Each project has a module `contestant` with the same functions: `prepare()` makes the central database, `make(first,
-end)` tenants to be asked for, with rows; `register(first, end)` registers tenants that nobody asks for. `create(n)`
-is what a user does for one more tenant, `migrate()` what they do after a release; `headers(n)` lead to a tenant.
+Each project has a module `contestant` with the same functions. `prepare()` creates the central database; `make(first,
+end)` creates tenants with rows, which get requests; `register(first, end)` registers tenants that get none. `create(n)`
+creates one more tenant as a user does, `migrate()` migrates all after a release, and `headers(n)` selects a tenant.
 """

@@ -1,4 +1,4 @@
-"""What the projects of the others have in common: settings as a site in production has them, where Django's are odd."""
+"""What the projects of the other packages share: settings of production, where Django's defaults differ."""
 
 SETTINGS = """
 import os
@@ -12,7 +12,7 @@ CENTRAL = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib
 INSTALLED_APPS = [*CENTRAL, "shop"]
 MIDDLEWARE = []
 PREFIX = os.environ["PREFIX"]
-# As in the projects of the template: connections stay open, and are looked at before they are used again.
+# As in the projects of the template: connections stay open, with health checks.
 SERVER = {
     "ENGINE": "django.db.backends.postgresql",
     "HOST": os.environ["PGDIR"],
@@ -32,7 +32,7 @@ WSGI = """
 from django.core.wsgi import get_wsgi_application
 application = get_wsgi_application()
 """
-#: For those with a database per tenant that make none themselves.
+#: For ways with a database per tenant that do not create it.
 DATABASES = """
 from django.db import connection
 

@@ -1,4 +1,4 @@
-"""django-tenants-router: a database per tenant, each of them put into `settings.DATABASES` when a process starts."""
+"""django-tenants-router: a database per tenant, added to `settings.DATABASES` when a process starts."""
 
 from benchmarks.tenants import shop
 from benchmarks.tenants.contestants import common
@@ -31,7 +31,7 @@ def prepare():
     call_command("migrate", verbosity=0)
 
 def make(first, end):
-    # All but the first are copies, which the package does not make.
+    # The package creates the first one. The others are copies of it, to save time.
     register(first, end)
     TenantRegistry.load_from_db(force=True)
     for number in range(first, end):

@@ -48,7 +48,7 @@ def make(first, end):
         connection.set_schema_to_public()
 
 def register(first, end):
-    # Not through save(), which makes the schema.
+    # Not with save(), which creates the schema.
     Tenant.objects.bulk_create(Tenant(schema_name=f"t_{n}", name=f"t-{n}") for n in range(first, end))
     Domain.objects.bulk_create(
         Domain(domain=f"{tenant.name}.example.com", tenant=tenant)

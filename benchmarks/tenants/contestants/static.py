@@ -27,7 +27,7 @@ def prepare():
     call_command("migrate", verbosity=0)
 
 def make(first, end):
-    # All but the first are copies, which are no part of Django.
+    # Django migrates the first one. The others are copies of it, to save time.
     create(first)
     for number in range(first + 1, end):
         create_database(name(number), template=name(first))

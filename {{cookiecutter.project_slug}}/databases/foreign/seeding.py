@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.apps.registry import Apps
+from django.conf import settings
 from django.core.management.color import no_style
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,6 +25,7 @@ from django.db.backends.utils import truncate_name
 from django.db.models import DateField, Model, TimeField
 from django.db.models.fields.related import ManyToManyField
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 from databases.foreign.mode import is_test_database
 from databases.registry import is_foreign, models_of, role_of_alias, roles_of
@@ -77,7 +80,7 @@ def _insert(model: type[Model], records: list[dict[str, Any]], alias: str) -> No
             if many:
                 links.append((field, record["pk"], value))
             else:
-                values[field.attname] = field.to_python(value)
+                values[field.attname] = _as_stored(field.to_python(value))
         objects.append(model(**values))
     if model._meta.parents:
         for instance in objects:
@@ -90,6 +93,13 @@ def _insert(model: type[Model], records: list[dict[str, Any]], alias: str) -> No
         near, far = f"{field.m2m_field_name()}_id", f"{field.m2m_reverse_field_name()}_id"
         rows = [through(**{near: pk, far: target}) for target in targets]
         through._base_manager.using(alias).bulk_create(rows)
+
+
+def _as_stored(value: Any) -> Any:
+    """Return a value of a fixture as this project's databases accept it: without a time zone where `USE_TZ` is off."""
+    if isinstance(value, datetime) and timezone.is_aware(value) and not settings.USE_TZ:
+        return timezone.make_naive(value)
+    return value
 
 
 def _through(field: Any) -> type[Model]:
@@ -146,7 +156,8 @@ def _copy_or_restore(sender: AppConfig, using: str, **kwargs: Any) -> None:
     labels = [each.label for each in apps.get_app_configs() if each.models_module and role in roles_of(each.label)]
     # Django sends this signal for each app with models. The first app of the role handles all of its tables.
     if sender.label == labels[0]:
-        (keep_copies if kwargs.get("plan") else restore_copies)(using, _models_with_tables(connections[using], role))
+        models = _models_with_tables(connections[using], role)
+        (keep_copies if kwargs.get("plan") else restore_copies)(using, models)
 
 
 def _models_with_tables(connection: BaseDatabaseWrapper, role: str) -> list[type[Model]]:

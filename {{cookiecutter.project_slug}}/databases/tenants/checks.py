@@ -113,17 +113,20 @@ def check_caches(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
 
 def check_storage(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Return an error where uploaded files would not be kept in a folder per tenant."""
-    backend = settings.STORAGES.get("default", {}).get("BACKEND", "")
-    if _derives_from(backend, TenantFileSystemStorage):
-        return []
+    # Static files are the same for all tenants.
+    backends = {
+        alias: config.get("BACKEND", "") for alias, config in settings.STORAGES.items() if alias != "staticfiles"
+    }
     return [
         checks.Error(
-            f"STORAGES['default'] is {backend!r}, which keeps no folder per tenant: tenants would read and overwrite "
+            f"STORAGES[{alias!r}] is {backend!r}, which keeps no folder per tenant: tenants would read and overwrite "
             "one another's files.",
             hint="Derive the storage from databases.tenants.storage.TenantFileSystemStorage. If it is another kind of "
             "storage that puts the current tenant into every name, add databases.E013 to SILENCED_SYSTEM_CHECKS.",
             id="databases.E013",
         )
+        for alias, backend in {"default": "", **backends}.items()
+        if not _derives_from(backend, TenantFileSystemStorage)
     ]
 
 

@@ -1,16 +1,40 @@
 """Middleware and routers must stand in the right order, or `manage.py check` fails."""
 
+from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
-from databases.checks import DATABASE_READERS, PRIMARY_ROUTER
+from databases.checks import DATABASE_READERS, PRIMARY_ROUTER, check_hidden_routers, check_order_of_apps
+from databases.tests.notebook.models import Note
 
+IDS = {f"databases.E0{number}" for number in (11, 15, 16, 17)}
 OURS = ["layer.middleware.First", "layer.middleware.Second"]
 SESSIONS, LOGIN = DATABASE_READERS
 
 
 class OtherRouter:
     """A router of another package."""
+
+
+class GreedyRouter:
+    """A router of another package, which answers for every app in one way."""
+
+    def __init__(self, method: str) -> None:
+        setattr(self, method, lambda *args, **hints: "default")
+
+
+class RoleRouter:
+    """The router of a role that the app of these tests lives in."""
+
+    role = "shelf"
+
+    def serves(self, alias: str) -> bool:
+        return alias == "shelf"
+
+    def db_for_read(self, model: type, **hints: object) -> str | None:
+        return "shelf" if model is Note else None
+
+    db_for_write = db_for_read
 
 
 OTHER_ROUTER = f"{__name__}.OtherRouter"
@@ -20,7 +44,7 @@ class Checked(SimpleTestCase):
     def errors(self, **changed: list[str]) -> list[tuple[str, str]]:
         """Return message and cure of the errors of this module's checks, under changed settings."""
         with override_settings(**changed):
-            found = [error for error in run_checks() if error.id in ("databases.E011", "databases.E015")]
+            found = [error for error in run_checks() if error.id in IDS]
         return [(error.msg, error.hint) for error in found]
 
 
@@ -62,3 +86,34 @@ class RouterTests(Checked):
                 ((message, hint),) = self.errors(DATABASE_ROUTERS=routers)
                 self.assertIn(f"The last entry of DATABASE_ROUTERS is not {PRIMARY_ROUTER}.", message)
                 self.assertEqual(hint, self.HINT)
+
+
+class HiddenRouterTests(SimpleTestCase):
+    def hidden(self, *routers: object) -> list[str]:
+        lives = {**settings.APP_DATABASES, Note._meta.app_label: "shelf"}
+        with override_settings(DATABASE_ROUTERS=[*routers, PRIMARY_ROUTER], APP_DATABASES=lives):
+            found = check_hidden_routers(None)
+        self.assertEqual({error.id for error in found} - {"databases.E016"}, set())
+        self.assertTrue(all("return None" in str(error.hint) for error in found))
+        return [error.msg for error in found if error.obj is Note]
+
+    def test_a_router_that_answers_for_the_app_of_a_role_is_an_error(self):
+        for method in ("db_for_read", "db_for_write", "allow_migrate"):
+            with self.subTest(method):
+                (message,) = self.hidden(GreedyRouter(method), RoleRouter())
+                self.assertIn(f"GreedyRouter answers for {Note._meta.label} before the router of the role", message)
+
+    def test_after_the_router_of_the_role_it_is_fine(self):
+        self.assertEqual(self.hidden(RoleRouter(), GreedyRouter("db_for_read")), [])
+
+    def test_a_router_that_answers_for_its_own_apps_only_is_fine(self):
+        self.assertEqual(self.hidden(OtherRouter(), RoleRouter()), [])
+
+
+class OrderOfAppsTests(SimpleTestCase):
+    def test_the_layer_must_come_before_the_admin(self):
+        self.assertEqual(check_order_of_apps(None), [])
+        with override_settings(DATABASE_APPS=["databases", "layer.after.the.admin"]):
+            (error,) = check_order_of_apps(None)
+        self.assertEqual(error.id, "databases.E017")
+        self.assertIn("layer.after.the.admin must come before 'django.contrib.admin'", error.msg)

@@ -140,8 +140,12 @@ class BelongingsTests(SimpleTestCase):
                 self.assertIn("TenantFileSystemStorage", str(error.hint))
         with self.settings(STORAGES={}):
             self.assertEqual(ids(checks.check_storage(None)), ["databases.E013"])
-        with self.settings(STORAGES={"default": {"BACKEND": f"{__name__}.OwnStorage"}}):
+        ours, shared = {"BACKEND": f"{__name__}.OwnStorage"}, {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+        with self.settings(STORAGES={"default": ours, "staticfiles": shared}):
             self.assertEqual(checks.check_storage(None), [])
+        with self.settings(STORAGES={"default": ours, "uploads": shared}):
+            (error,) = checks.check_storage(None)
+            self.assertIn("STORAGES['uploads']", error.msg)
 
     def test_sessions_that_are_valid_for_all_tenants_are_an_error(self):
         for engine in ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cache", "nowhere"):

@@ -1,4 +1,4 @@
-"""`make remove-examples`: deletes the example apps and this command."""
+"""`make remove-examples`: takes the example apps out of the project, and this command with them."""
 
 import json
 import re
@@ -6,36 +6,85 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 MARK = "# example"
+#: Where the removed files go, and a copy of each file that is edited. Nothing is deleted.
+REMOVED = ".removed-examples"
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the example apps, their tests, their seeded rows, and every line of config/ and the Makefile that ends "
-        "in '# example'. Your own files stay."
+        "Remove the example apps, their tests, their seeded rows, and the lines of config/ and the Makefile that end "
+        f"with '{MARK}'. The files, with whatever you added to them, are moved to {REMOVED}/."
     )
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
         root = Path(settings.BASE_DIR)
-        installed = (root / "config" / "settings.py").read_text(encoding="utf-8")
-        examples = re.findall(rf'^ +"(\w+)", +{MARK}$', installed, re.MULTILINE)
-        for file in [root / "Makefile", *root.glob("config/*.py")]:
-            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if not line.rstrip().endswith(MARK)]
-            if len(kept) < len(lines):
-                file.write_text("".join(kept), encoding="utf-8")
-        for fixture in root.glob("seeds/fixtures/*.json"):
-            rows = json.loads(fixture.read_text(encoding="utf-8"))
-            others = [row for row in rows if row["model"].partition(".")[0] not in examples]
-            if len(others) < len(rows):
-                fixture.write_text(json.dumps(others, indent=2) + "\n", encoding="utf-8")
-        for test in root.glob("tests/test_*.py"):
-            if test.read_text(encoding="utf-8").partition("\n")[0].endswith(MARK):
-                test.unlink()
-        for app in examples:
-            shutil.rmtree(root / app, ignore_errors=True)
-        self.stdout.write(f"Deleted {', '.join(examples)}. Their tables stay in the databases until you drop them.")
+        examples = [config.label for config in apps.get_app_configs() if getattr(config, "is_example", False)]
+        tests = [file for file in root.glob("tests/test_*.py") if is_example(file)]
+        self.refuse_users(root, examples, tests)
+        # All contents first: a file that cannot be read stops the command before it has changed anything.
+        edited = {file: without_rows(file, examples) for file in root.glob("seeds/fixtures/*.json")}
+        edited |= {file: without_lines(file) for file in [*root.glob("config/*.py"), root / "Makefile"]}
+        removed = root / REMOVED
+        for path in [*edited, *tests, *(root / app for app in examples)]:
+            target = removed / path.relative_to(root)
+            if target.exists():
+                raise CommandError(f"{target} is in the way: delete {REMOVED}/, or move it, and run this again.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path in edited:
+                shutil.copy2(path, target)
+        for file, text in edited.items():
+            file.write_text(text, encoding="utf-8")
+        for path in [*tests, *(root / app for app in examples)]:
+            shutil.move(path, removed / path.relative_to(root))
+        self.stdout.write(
+            f"Removed {', '.join(examples)}. Their files are in {REMOVED}/, for you to delete; their tables stay in "
+            "the databases."
+        )
+
+    def refuse_users(self, root: Path, examples: list[str], tests: list[Path]) -> None:
+        """Raise `CommandError` where a file that stays imports an example app, or a migration depends on one."""
+        names = "|".join(examples)
+        uses = re.compile(rf"^\s*(?:from|import) (?:{names})\b.*(?<!{MARK})$|\(\"(?:{names})\", \"", re.MULTILINE)
+        for file in root.glob("*/**/*.py"):
+            parts = file.relative_to(root).parts
+            if parts[0] in (*examples, "databases") or parts[0].startswith(".") or file in tests:
+                continue
+            if found := uses.search(without_comments(file)):
+                raise CommandError(
+                    f"{file.relative_to(root)} uses an example app ({found[0].strip()}): change it first. Nothing was "
+                    "removed."
+                )
+
+
+def is_example(test: Path) -> bool:
+    """Return whether a test file says in its first line that it is an example."""
+    return test.read_text(encoding="utf-8").partition("\n")[0].endswith(MARK)
+
+
+def without_comments(file: Path) -> str:
+    """Return the lines of a file that are not comments."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
+def without_lines(file: Path) -> str:
+    """Return the text of a file without the lines that end with the mark."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.rstrip().endswith(MARK))
+
+
+def without_rows(fixture: Path, examples: list[str]) -> str:
+    """Return the text of a fixture without the rows of the example apps. Raises `CommandError` for broken JSON."""
+    text = fixture.read_text(encoding="utf-8")
+    try:
+        rows = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{fixture} is not JSON ({error}): correct it first. Nothing was removed.") from error
+    kept = [row for row in rows if row["model"].partition(".")[0] not in examples]
+    return text if len(kept) == len(rows) else json.dumps(kept, indent=2) + "\n"
