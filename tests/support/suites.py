@@ -31,5 +31,5 @@ def make(project: Bake, tools: Environment, *targets: str, env: Mapping[str, str
     cache = tools.folder / f"cache-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     caches = {"MYPY_CACHE_DIR": str(cache / "mypy"), "RUFF_CACHE_DIR": str(cache / "ruff")}
     # For `make`, the project's own environment is there already, and up to date.
-    words = ("make", f"BIN={tools.bin}", "--old-file=.venv/installed", *targets)
+    words = ("make", "--silent", f"BIN={tools.bin}", "--old-file=.venv/installed", *targets)
     return project.run(tools, *words, env={**caches, **env})
