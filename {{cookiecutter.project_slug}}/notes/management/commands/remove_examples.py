@@ -30,18 +30,19 @@ class Command(BaseCommand):
         # All contents first: a file that cannot be read stops the command before it has changed anything.
         edited = {file: without_rows(file, examples) for file in root.glob("seeds/fixtures/*.json")}
         edited |= {file: without_lines(file) for file in [*root.glob("config/*.py"), root / "Makefile"]}
-        removed = root / REMOVED
-        for path in [*edited, *tests, *(root / app for app in examples)]:
-            target = removed / path.relative_to(root)
+        moved = [*tests, *(root / app for app in examples)]
+        targets = {path: root / REMOVED / path.relative_to(root) for path in [*edited, *moved]}
+        for target in targets.values():
             if target.exists():
                 raise CommandError(f"{target} is in the way: delete {REMOVED}/, or move it, and run this again.")
+        for path, target in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             if path in edited:
                 shutil.copy2(path, target)
         for file, text in edited.items():
             file.write_text(text, encoding="utf-8")
-        for path in [*tests, *(root / app for app in examples)]:
-            shutil.move(path, removed / path.relative_to(root))
+        for path in moved:
+            shutil.move(path, targets[path])
         self.stdout.write(
             f"Removed {', '.join(examples)}. Their files are in {REMOVED}/, for you to delete; their tables stay in "
             "the databases."
