@@ -68,7 +68,7 @@ def works(environment: Environments, on_its_engine: Variables, tmp_path: Path) -
 
 
 def remove_examples(project: Bake, tools: Environment) -> list[str]:
-    """Run `make remove-examples`, and return the names of the deleted apps."""
+    """Run `make remove-examples`, and return the names of the removed apps."""
     before = {path.parent.name for path in project.path.glob("*/apps.py")}
     env = settings.production(project, settings.sqlite(project.path.parent))
     make(project, tools, "remove-examples", env={**env, "PYTHONDONTWRITEBYTECODE": "1"})

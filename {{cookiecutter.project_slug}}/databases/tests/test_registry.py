@@ -222,7 +222,7 @@ class AllowMigrateTests(TestCase):
 
 
 class ChangedProjectTests(SimpleTestCase):
-    """Each test changes a copy of this project, whose app `shop` lives in a role of its own, and starts it."""
+    """Each test changes a copy of this project, whose app `layer_shop` lives in a role of its own, and starts it."""
 
     def setUp(self):
         folder = TemporaryDirectory()
@@ -230,13 +230,13 @@ class ChangedProjectTests(SimpleTestCase):
         self.project = production.copy_of_project(folder.name)
         self.database = Path(folder.name, "primary.sqlite3")
         own = Path(__file__).read_text(encoding="utf-8")
-        classes = own[own.index("class Base(") : own.index("def apps_in")].replace("{__name__}", "shop.role")
-        self.write("shop/__init__.py", "")
-        self.write("shop/role.py", MODELS + classes)
-        self.write("shop/models.py", f"{MODELS}from shop.role import Base\nclass Ware(Base): ...")
-        self.write("config/settings.py", "INSTALLED_APPS += ['shop']")
-        self.write("config/databases.py", "DATABASE_ROUTERS.insert(0, 'shop.role.ElsewhereRouter')")
-        self.write("config/databases.py", "APP_DATABASES['shop'] = 'elsewhere'")
+        classes = own[own.index("class Base(") : own.index("def apps_in")].replace("{__name__}", "layer_shop.role")
+        self.write("layer_shop/__init__.py", "")
+        self.write("layer_shop/role.py", MODELS + classes)
+        self.write("layer_shop/models.py", f"{MODELS}from layer_shop.role import Base\nclass Ware(Base): ...")
+        self.write("config/settings.py", "INSTALLED_APPS += ['layer_shop']")
+        self.write("config/databases.py", "DATABASE_ROUTERS.insert(0, 'layer_shop.role.ElsewhereRouter')")
+        self.write("config/databases.py", "APP_DATABASES['layer_shop'] = 'elsewhere'")
 
     def write(self, name: str, text: str) -> None:
         """Add lines to a file of the copy, and create the file if necessary."""
@@ -255,16 +255,16 @@ class ChangedProjectTests(SimpleTestCase):
 
     def test_each_problem_stops_every_start(self):
         self.write("config/databases.py", "APP_DATABASES |= {'admin': 'nowhere', 'long_gone': 'elsewhere'}")
-        self.write("shop/models.py", "class Plain(models.Model): ...")
-        self.write("shop/extra.py", "from shop.role import Base\nclass Lost(Base): ...")
+        self.write("layer_shop/models.py", "class Plain(models.Model): ...")
+        self.write("layer_shop/extra.py", "from layer_shop.role import Base\nclass Lost(Base): ...")
         for command in ("check", "migrate", "test", "version"):
             with self.subTest(command):
                 code, lines = self.start(command)
                 self.assertEqual(code, 1)
                 self.assertRegex(lines[0], r"^\(databases.E010\) .*'long_gone'")
                 self.assertRegex(lines[1], r"^\(databases.E001\) .*'admin' into 'nowhere'")
-                self.assertRegex(lines[2], r"^\(databases.E002\) shop/models.py: class Plain ")
-                self.assertRegex(lines[3], r"^\(databases.E003\) shop/extra.py: class Lost ")
+                self.assertRegex(lines[2], r"^\(databases.E002\) layer_shop/models.py: class Plain ")
+                self.assertRegex(lines[3], r"^\(databases.E003\) layer_shop/extra.py: class Lost ")
                 self.assertEqual(len(lines), 4)
         self.assertFalse(self.database.exists())
         process = production.python("-m", "pytest", "--collect-only", "-q", "databases", project=self.project)
@@ -273,7 +273,7 @@ class ChangedProjectTests(SimpleTestCase):
 
     def test_a_model_in_a_file_that_no_module_imports_is_found_in_the_apps_of_each_role(self):
         expected = []
-        for app, label, base in [("shop", "shop", "shop.role.Base")] + [
+        for app, label, base in [("layer_shop", "layer_shop", "layer_shop.role.Base")] + [
             (apps.get_app_config(APPS[role]).name, APPS[role], f"{base_of(role).__module__}.{base_of(role).__name__}")
             for role in ROLES
         ]:
@@ -289,8 +289,8 @@ class ChangedProjectTests(SimpleTestCase):
 
     def test_files_of_an_app_in_the_primary_are_not_read(self):
         for app, report in (
-            ("desk", MODELS + "class Report(models.Model):\n class Meta: abstract = True"),
-            ("till", "class Report: ..."),
+            ("layer_desk", MODELS + "class Report(models.Model):\n class Meta: abstract = True"),
+            ("layer_till", "class Report: ..."),
         ):
             self.write(f"{app}/__init__.py", "")
             self.write(f"{app}/report.py", report)
@@ -299,8 +299,8 @@ class ChangedProjectTests(SimpleTestCase):
         self.assertEqual(self.start(), (0, []))
 
     def test_a_project_that_is_started_through_a_symbolic_link_is_checked(self):
-        self.write("shop/extra.py", "from shop.role import Base\nclass Lost(Base): ...")
+        self.write("layer_shop/extra.py", "from layer_shop.role import Base\nclass Lost(Base): ...")
         link = self.project.with_name("link")
         link.symlink_to(self.project, target_is_directory=True)
         process = production.python("-m", "django", "check", project=link.parent, PYTHONPATH=str(link))
-        self.assertIn("(databases.E003) shop/extra.py: class Lost ", process.stderr)
+        self.assertIn("(databases.E003) layer_shop/extra.py: class Lost ", process.stderr)

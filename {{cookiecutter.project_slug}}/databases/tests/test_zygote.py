@@ -12,7 +12,7 @@ from databases.tests import production
 
 REPORT = """
 import json, os, sys
-own = [name for name in sys.modules if name.partition(".")[0] in ("config", "databases", "shop")]
+own = [name for name in sys.modules if name.partition(".")[0] in ("config", "databases", "layer_shop")]
 print(json.dumps([dict(os.environ), os.getcwd(), sys.argv, sys.path[0], sys.stdin.read(), own, __name__]))
 """
 
@@ -44,9 +44,9 @@ class ZygoteTests(SimpleTestCase):
 
     def test_a_path_in_the_environment_is_searched(self):
         with TemporaryDirectory() as folder:
-            Path(folder, "shop.py").touch()
-            process = production.python("-c", "import shop; print(shop.__file__)", PYTHONPATH=folder)
-        self.assertEqual(process.stdout.strip(), str(Path(folder, "shop.py")))
+            Path(folder, "layer_shop.py").touch()
+            process = production.python("-c", "import layer_shop; print(layer_shop.__file__)", PYTHONPATH=folder)
+        self.assertEqual(process.stdout.strip(), str(Path(folder, "layer_shop.py")))
 
     def test_two_children_run_at_the_same_time(self):
         one, two = production.Commands(), production.Commands()
