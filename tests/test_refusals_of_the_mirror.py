@@ -29,6 +29,8 @@ ENGINES = {
     "MariaDB 10.11": ("mysql", "mariadb"),
     "SQLite": ("sqlite", ""),
 }
+#: By column, another one whose cells for `router` and `guard` it shares: these see a statement before any server does.
+SAME_IN_PYTHON = {"PostgreSQL 15": "PostgreSQL 18"}
 UPDATE = "`make refusals` regenerates it; review the difference before you commit it."
 
 #: The apps of the layer's own tests of the mirror: the attempts write to their tables.
@@ -195,6 +197,10 @@ def test_each_write_is_refused_by_the_barriers_in_the_readme(
     stopped: dict[str, list[str]] = {name: [] for name in control}
     for barrier in BARRIERS:
         if barrier == "role" and engine == "SQLite":
+            continue
+        if engine in SAME_IN_PYTHON and barrier in ("router", "guard"):
+            for name, barriers in refusals.read()[SAME_IN_PYTHON[engine]].items():
+                stopped[name] += [barrier] * (barrier in barriers)
             continue
         alone = try_all(barrier, "reader") if barrier == "role" else try_all(barrier, "owner")
         for name, (said, wrote) in alone.items():

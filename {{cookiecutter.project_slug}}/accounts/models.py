@@ -1,4 +1,4 @@
-"""Example copies of another application's models. `make remove-examples` deletes this app."""
+"""Example copies of another application's models. `make remove-examples` removes this app."""
 
 from django.db import models
 

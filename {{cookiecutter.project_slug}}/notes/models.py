@@ -1,4 +1,4 @@
-"""An example app in the primary. `make remove-examples` deletes it."""
+"""An example app in the primary. `make remove-examples` removes it."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""An example app with rows in every tenant's database. `make remove-examples` deletes it."""
+"""An example app with rows in every tenant's database. `make remove-examples` removes it."""
 
 from django.db import models
 from django.utils import timezone

@@ -113,7 +113,9 @@ class HiddenRouterTests(SimpleTestCase):
 class OrderOfAppsTests(SimpleTestCase):
     def test_the_layer_must_come_before_the_admin(self):
         self.assertEqual(check_order_of_apps(None), [])
-        with override_settings(DATABASE_APPS=["databases", "layer.after.the.admin"]):
+        # The apps of the layer's tests are the last ones.
+        with override_settings(DATABASE_APPS=["databases", "databases.tests.notebook"]):
             (error,) = check_order_of_apps(None)
+            self.assertIn(error, run_checks())
         self.assertEqual(error.id, "databases.E017")
-        self.assertIn("layer.after.the.admin must come before 'django.contrib.admin'", error.msg)
+        self.assertIn("databases.tests.notebook must come before 'django.contrib.admin'", error.msg)

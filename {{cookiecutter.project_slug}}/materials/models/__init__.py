@@ -1,4 +1,4 @@
-"""Example copies of another application's models, in nested modules. `make remove-examples` deletes this app."""
+"""Example copies of another application's models, in nested modules. `make remove-examples` removes this app."""
 
 from .catalogue import Collection, Subject
 from .content.chapter import Chapter, Section
