@@ -75,7 +75,7 @@ def remove_examples(project: Bake, tools: Environment) -> list[str]:
     return sorted(before - {path.parent.name for path in project.path.glob("*/apps.py")})
 
 
-@variants.each_role()
+@variants.covering()
 def test_a_project_works_without_the_examples(
     bake: Baker, environment: Environments, works: Checked, variant: Variant
 ) -> None:

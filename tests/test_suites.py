@@ -1,4 +1,4 @@
-"""The bakes' own tests: for every variant, on a real server of its engine."""
+"""The bakes' own tests on real servers: the user's for every variant, the layer's for every combination of roles."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,9 +39,14 @@ def tests_passed(bake: Baker, environment: Environments, on_its_engine: Variable
 
 
 # One process for each: the tests of the template run in more processes than the machine has cores.
-@variants.each()
+@variants.each_role()
 def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> None:
     assert tests_passed(variant, runner(variant))
+
+
+@variants.each()
+def test_the_users_tests_of_a_bake_pass(tests_passed: Modes, variant: Variant) -> None:
+    assert tests_passed(variant, ("python", "-m", "pytest", "-p", "no:cacheprovider"))
 
 
 # SQLite keeps nothing: its test databases are in memory.

@@ -40,7 +40,7 @@ def owners(engine: str) -> list[Variant]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sabotage:
-    """One row: what it breaks in words, the change, and the tests that must fail wherever a project has them.
+    """One row: what it breaks in words, the change, and the tests that must fail.
 
     Instead of tests (`red`), a row may name the text with which a project refuses to start (`stops`). If the change
     breaks nothing without a certain answer, the row names that answer's variable in `cookiecutter.json` (`needs`).
@@ -71,9 +71,9 @@ class Sabotage:
         """Return the variants to look for its text in."""
         return owners(self.engine)
 
-    def tests_in(self, project: Bake) -> list[str]:
+    def tests_in(self, project: Bake) -> set[str]:
         """Return those of its tests whose files a project has."""
-        return [test for test in self.red if (project.path / test.partition("::")[0]).exists()]
+        return {test for test in self.red if (project.path / test.partition("::")[0]).exists()}
 
     def fits(self, project: Bake) -> bool:
         """Return whether it can break a project. Raises LookupError where its old text stands there more than once."""

@@ -61,6 +61,19 @@ def each_role() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", chosen, ids=name)
 
 
+def covering() -> pytest.MarkDecorator:
+    """Parametrize a test with a few variants that between them hold every role and every engine."""
+    rows = [
+        ("sqlite", "none", "no", "none", "5.2"),
+        ("mysql", "read-only-mirror", "no", "none", "6.1"),
+        ("postgresql", "none", "yes", "managed", "5.2"),
+        ("sqlite", "read-only-mirror", "yes", "external", "6.1"),
+        ("postgresql", "none", "no", "fleet", "6.1"),
+    ]
+    chosen = [dict(zip(CHOICES, row, strict=True)) | ({"django_version": DJANGO} if DJANGO else {}) for row in rows]
+    return pytest.mark.parametrize("variant", chosen, ids=name)
+
+
 def everything(**kinds: list[str]) -> pytest.MarkDecorator:
     """Parametrize a test with variants of mirror, replicas and tenants: on each engine, these kinds of tenants.
 
