@@ -136,7 +136,7 @@ def test_pages_that_need_the_mirror_answer_503_and_others_are_served(
     check(available=True)
 
     log = site.log.read_text()
-    assert "A page needs the mirror, which is unavailable (QueryCanceled)" in log
+    assert "A page needs 'mirror', which is unavailable (QueryCanceled)" in log
     ours = [line for line in log.splitlines() if "is unavailable" in line]
     assert len(ours) == (6 if kept else 7), log
     assert not [line for line in ours if str(upstream.folder) in line]

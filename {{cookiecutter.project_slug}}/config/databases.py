@@ -28,8 +28,11 @@ from .env import BASE_DIR, DEBUG, env
 # % endif
 
 # Which database each app lives in. Apps that are not named here live in "default".
-# % if cookiecutter.__mirror or cookiecutter.__tenants
+# % if cookiecutter.__secondary or cookiecutter.__mirror or cookiecutter.__tenants
 APP_DATABASES: dict[str, str] = {
+    # % if cookiecutter.__secondary
+    "events": "secondary",  # example
+    # % endif
     # % if cookiecutter.__mirror
     "accounts": "mirror",  # example
     "materials": "mirror",  # example
@@ -42,7 +45,7 @@ APP_DATABASES: dict[str, str] = {
 APP_DATABASES: dict[str, str] = {}
 # % endif
 
-# Each router answers for its own apps; the primary's router takes the rest.
+# Each router answers for its own apps. The last one knows the project's own databases, and takes the rest.
 DATABASE_ROUTERS = [
     # % if cookiecutter.__mirror
     "databases.mirror.router.MirrorRouter",
@@ -55,7 +58,7 @@ DATABASE_ROUTERS = [
     # % if cookiecutter.__replicas
     "databases.replicas.router.ReplicaRouter",
     # % endif
-    "databases.primary.PrimaryRouter",
+    "databases.own.OwnRouter",
 ]
 DATABASE_APPS = [
     "databases",
@@ -64,6 +67,9 @@ DATABASE_APPS = [
     # % endif
     # % if cookiecutter.__mirror
     "databases.mirror",
+    # % endif
+    # % if cookiecutter.__secondary
+    "databases.secondary",
     # % endif
     # % if cookiecutter.__replicas
     "databases.replicas",
@@ -75,16 +81,16 @@ DATABASE_APPS = [
     "databases.tenants",
     # % endif
 ]
-# % if cookiecutter.__mirror or cookiecutter.__replicas or cookiecutter.__tenants
+# % if cookiecutter.__outages or cookiecutter.__replicas or cookiecutter.__tenants
 DATABASE_MIDDLEWARE: list[str] = [
+    # % if cookiecutter.__outages
+    "databases.middleware.DatabaseDownMiddleware",
+    # % endif
     # % if cookiecutter.__tenants
     "databases.tenants.middleware.TenantMiddleware",
     # % endif
     # % if cookiecutter.__replicas
     "databases.replicas.middleware.replica_middleware",
-    # % endif
-    # % if cookiecutter.__mirror
-    "databases.mirror.middleware.MirrorDownMiddleware",
     # % endif
 ]
 # % else
@@ -93,7 +99,13 @@ DATABASE_MIDDLEWARE: list[str] = []
 # While DEBUG is on, a write raises an error if only an `atomic()` on another database is open around it.
 DETECT_UNCOVERED_WRITES = DEBUG
 
-# The primary: the project's own database.
+# The databases that this project writes and migrates, in the order in which it migrates them.
+# % if cookiecutter.__secondary
+OWN_DATABASES = ["default", "secondary"]
+# % else
+OWN_DATABASES = ["default"]
+# % endif
+# The primary.
 # % if cookiecutter.primary_database == "sqlite"
 development = environment.sqlite(BASE_DIR / "db.sqlite3") if DEBUG else None
 DATABASES = {"default": environment.from_url(env.str("DATABASE_URL", default=""), "DATABASE_URL", development)}
@@ -108,6 +120,15 @@ if DEBUG and not database_url:
     # The server that compose.yaml starts.
     database_url = "mysql://root:development@127.0.0.1:3306/{{ cookiecutter.project_slug }}"
 DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
+# % endif
+# % if cookiecutter.__secondary
+
+# The secondary. For one more database of your own, copy these lines, and add its alias to OWN_DATABASES.
+DATABASES["secondary"] = environment.from_url(
+    env.str("SECONDARY_DATABASE_URL", default=""),
+    "SECONDARY_DATABASE_URL",
+    environment.beside(DATABASES["default"], "{{ cookiecutter.project_slug }}_secondary") if DEBUG else None,
+)
 # % endif
 # % if cookiecutter.__mirror
 

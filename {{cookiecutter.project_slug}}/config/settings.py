@@ -16,7 +16,11 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[".localhost", "127.0.0.1", "[
 
 INSTALLED_APPS = [
     *DATABASE_APPS,
+    "users",
     "notes",  # example
+    # % if cookiecutter.__secondary
+    "events",  # example
+    # % endif
     # % if cookiecutter.__mirror
     "accounts",  # example
     "materials",  # example
@@ -44,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+AUTH_USER_MODEL = "users.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Tests use `config.settings_test`; this runner refuses to run them with these settings.

@@ -4,6 +4,7 @@ Start with README.md in this folder. This module imports no model: settings and 
 models are loaded.
 """
 
+from .related import load_related
 from .transactions import atomic_for, on_commit_for
 
-__all__ = ["atomic_for", "on_commit_for"]
+__all__ = ["atomic_for", "load_related", "on_commit_for"]

@@ -18,7 +18,7 @@ DATABASE_READERS = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
-PRIMARY_ROUTER = "databases.primary.PrimaryRouter"
+LAST_ROUTER = "databases.own.OwnRouter"
 
 
 def install() -> None:
@@ -65,13 +65,13 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 
 def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error unless the primary's router is the last one: it answers every question, so it hides the next."""
-    if settings.DATABASE_ROUTERS and settings.DATABASE_ROUTERS[-1] == PRIMARY_ROUTER:
+    """Return an error unless the router of own databases is the last one: it has an answer for every app."""
+    if settings.DATABASE_ROUTERS and settings.DATABASE_ROUTERS[-1] == LAST_ROUTER:
         return []
     return [
         checks.Error(
-            f"The last entry of DATABASE_ROUTERS is not {PRIMARY_ROUTER}. Django never asks a router after it.",
-            hint=f"Put {PRIMARY_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py.",
+            f"The last entry of DATABASE_ROUTERS is not {LAST_ROUTER}. Django never asks a router after it.",
+            hint=f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py.",
             id="databases.E015",
         )
     ]

@@ -1,7 +1,8 @@
 """Which database each app lives in: the setting `APP_DATABASES`, checked against routers and base classes.
 
-Apps that the setting does not name live in the primary database. Routers decide by the app label alone. Django always
-passes it, so renamed, deleted and historical models go to the database of their app too.
+A line of the setting names a role: `mirror`, `tenant`, or the alias of a database in `OWN_DATABASES`. Apps without a
+line live in the primary. Routers decide by the app label alone. Django always passes it, so renamed, deleted and
+historical models go to the database of their app too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
+from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Model
 from django.utils.module_loading import import_string
 
@@ -26,7 +27,7 @@ PRIMARY = "primary"
 
 def roles_of(app_label: str) -> frozenset[str]:
     """Return the roles of an app. Only the app of the seeds may have several (`"mirror+tenant"`) or none (`""`)."""
-    return frozenset(settings.APP_DATABASES.get(app_label, PRIMARY).split("+"))
+    return frozenset(map(own_role, settings.APP_DATABASES.get(app_label, PRIMARY).split("+")))
 
 
 def role_of_model(model: type[Model]) -> str:
@@ -42,11 +43,16 @@ def models_of(role: str) -> list[type[Model]]:
     return [model for model in apps.get_models(include_auto_created=True) if role in roles_of(model._meta.app_label)]
 
 
+def own_role(alias: str) -> str:
+    """Return the role of a database in `OWN_DATABASES`."""
+    return PRIMARY if alias == DEFAULT_DB_ALIAS else alias
+
+
 def role_of_alias(alias: str) -> str:
     """Return the role of a database. Raises `LookupError` for an alias that no router serves."""
     for each in _routers():
         if each.serves(alias):
-            return str(each.role)
+            return own_role(alias) if alias in settings.OWN_DATABASES else str(each.role)
     raise LookupError(f"No router in DATABASE_ROUTERS serves the database {alias!r}: add the router of its role.")
 
 
@@ -80,11 +86,14 @@ def _unknown_apps() -> Iterator[Error]:
 def _unserved_roles() -> Iterator[Error]:
     # Replicas share the models of the primary, so their router writes nothing, and no app lives there.
     served = {each.role for each in _routers() if hasattr(each, "db_for_write")} | {""}
+    served |= {*map(own_role, settings.OWN_DATABASES)}
     for label in settings.APP_DATABASES:
         for role in sorted(roles_of(label) - served):
             yield Error(
-                f"APP_DATABASES puts the app {label!r} into {role!r}, a role that no router serves.",
-                hint="Add the router of that role to DATABASE_ROUTERS in config/databases.py, or correct the role.",
+                f"APP_DATABASES puts the app {label!r} into {role!r}, which is neither an alias in OWN_DATABASES nor "
+                "the role of a router.",
+                hint="In config/databases.py correct the line, add the alias to OWN_DATABASES, or add the router of "
+                "that role to DATABASE_ROUTERS.",
                 id="databases.E001",
             )
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
+from databases.registry import PRIMARY, roles_of
 from databases.replicas.health import is_replica
 from databases.replicas.pinning import alias_for_read
 
@@ -17,7 +18,7 @@ ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
 
 
 class ReplicaRouter:
-    """Stands just before the primary's router and shares its models. It leaves writes and migrations to that router.
+    """Stands just before `OwnRouter` and shares the models of the primary. It leaves writes and migrations to that router.
 
     Reads stay on the primary inside a transaction there (so a `TestCase` sees its own rows), after a write in the same
     request, and for objects that were loaded from the primary. Users and the layer's own tables are always read there.
@@ -29,8 +30,10 @@ class ReplicaRouter:
         return is_replica(alias)
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        if PRIMARY not in roles_of(model._meta.app_label) or _is_always_primary(model):
+            return None
         alias = alias_for_read()
-        if alias == DEFAULT_DB_ALIAS or _is_always_primary(model):
+        if alias == DEFAULT_DB_ALIAS:
             return None
         instance = hints.get("instance")
         if instance is not None and instance._state.db == DEFAULT_DB_ALIAS:

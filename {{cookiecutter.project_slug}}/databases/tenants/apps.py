@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from databases.migrating import Result
 
 
 class TenantsConfig(AppConfig):
@@ -17,6 +22,11 @@ class TenantsConfig(AppConfig):
 
         handler.install()
         import_module(settings.TENANT_PROVISIONING).install()
+
+    def migrate_databases(self, *, pending_only: bool) -> Iterator[Result]:
+        """Migrate each tenant's database, and yield its result."""
+        found: Iterator[Result] = import_module(settings.TENANT_PROVISIONING).migrate_databases(pending_only=pending_only)
+        return found
 
     def dynamic_aliases(self) -> list[str]:
         """Return the aliases of all tenants that have a database. Raises Django's database errors."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from databases.environment import SQLITE
+from databases.environment import SQLITE, beside, from_url
 from databases.testing.names import test_database_name
 
 #: The prefix of the labels of the apps that the layer's own tests work on.
@@ -16,10 +17,14 @@ LAYER = "layer_"
 def configure(settings: dict[str, Any]) -> None:
     """Change settings in place: declare test databases, and install the apps of the layer's own tests.
 
-    It removes every other database but the primary from `DATABASES`, because tests must not reach a production server.
+    It removes every database but the primary from `DATABASES`, because tests must not reach a production server, and
+    declares a test database for each in `OWN_DATABASES`: at `TEST_<ALIAS>_DATABASE_URL`, or beside the primary's.
     """
     primary = settings["DATABASES"]["default"]
     settings["DATABASES"] = {"default": {**primary}}
+    for alias in settings["OWN_DATABASES"][1:]:
+        variable = f"TEST_{alias.upper()}_DATABASE_URL"
+        settings["DATABASES"][alias] = from_url(os.environ.get(variable, ""), variable, beside(primary, alias))
     settings["TEST_RUNNER"] = "django.test.runner.DiscoverRunner"
     add_test_apps(settings)
     for part in parts(settings):

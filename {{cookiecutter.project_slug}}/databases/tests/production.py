@@ -33,6 +33,9 @@ ENVIRONMENT = {
     # No database is at this address. A test passes the addresses of the databases that its process may reach.
     "DATABASE_URL": "sqlite:////nowhere/primary.sqlite3",
 }
+ENVIRONMENT |= {
+    f"{alias.upper()}_DATABASE_URL": f"sqlite:////nowhere/{alias}.sqlite3" for alias in settings.OWN_DATABASES[1:]
+}
 for part in reversed(parts({"DATABASE_APPS": settings.DATABASE_APPS})):
     ENVIRONMENT |= part.ENVIRONMENT
 #: Runs one command after another: reads the words and settings of each as a line of JSON, and answers in JSON.

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
-from databases.checks import DATABASE_READERS, PRIMARY_ROUTER, check_hidden_routers, check_order_of_apps
+from databases.checks import DATABASE_READERS, LAST_ROUTER, check_hidden_routers, check_order_of_apps
 from databases.tests.notebook.models import Note
 
 IDS = {f"databases.E0{number}" for number in (11, 15, 16, 17)}
@@ -75,23 +75,23 @@ class MiddlewareTests(Checked):
 
 
 class RouterTests(Checked):
-    HINT = f"Put {PRIMARY_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py."
+    HINT = f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py."
 
     def test_other_routers_may_stand_before_the_primarys(self):
-        self.assertEqual(self.errors(DATABASE_ROUTERS=[OTHER_ROUTER, PRIMARY_ROUTER]), [])
+        self.assertEqual(self.errors(DATABASE_ROUTERS=[OTHER_ROUTER, LAST_ROUTER]), [])
 
     def test_a_router_after_the_primarys_is_an_error(self):
-        for routers in ([PRIMARY_ROUTER, OTHER_ROUTER], [OTHER_ROUTER], []):
+        for routers in ([LAST_ROUTER, OTHER_ROUTER], [OTHER_ROUTER], []):
             with self.subTest(routers):
                 ((message, hint),) = self.errors(DATABASE_ROUTERS=routers)
-                self.assertIn(f"The last entry of DATABASE_ROUTERS is not {PRIMARY_ROUTER}.", message)
+                self.assertIn(f"The last entry of DATABASE_ROUTERS is not {LAST_ROUTER}.", message)
                 self.assertEqual(hint, self.HINT)
 
 
 class HiddenRouterTests(SimpleTestCase):
     def hidden(self, *routers: object) -> list[str]:
         lives = {**settings.APP_DATABASES, Note._meta.app_label: "shelf"}
-        with override_settings(DATABASE_ROUTERS=[*routers, PRIMARY_ROUTER], APP_DATABASES=lives):
+        with override_settings(DATABASE_ROUTERS=[*routers, LAST_ROUTER], APP_DATABASES=lives):
             found = check_hidden_routers(None)
         self.assertEqual({error.id for error in found} - {"databases.E016"}, set())
         self.assertTrue(all("return None" in str(error.hint) for error in found))

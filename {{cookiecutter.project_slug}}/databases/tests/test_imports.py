@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.test import SimpleTestCase
 
-ROLES = {"mirror", "replicas", "tenants", "fleet"}
+ROLES = {"mirror", "secondary", "replicas", "tenants", "fleet"}
 #: Folders of `databases/` that are in some projects only, so the core imports none of them.
 OPTIONAL = {*ROLES, "foreign"}
 #: What a role may import of another one.
@@ -117,8 +117,10 @@ def _is_for_tests(module: str) -> bool:
 
 
 class ImportTests(SimpleTestCase):
-    def setUp(self):
-        self.imports = imports_in(settings.BASE_DIR)
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.imports = imports_in(settings.BASE_DIR)
 
     def test_the_imports_are_found(self):
         found = {(each.importer, each.imported) for each in self.imports}

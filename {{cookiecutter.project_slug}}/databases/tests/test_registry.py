@@ -17,7 +17,7 @@ from databases import registry
 from databases.registry import PRIMARY, is_foreign, models_of, role_of_alias, role_of_model, roles_of
 from databases.tests import production
 from databases.tests.notebook.models import Note
-from databases.tests.roles import APPS, ROLES, aliases_of, base_of
+from databases.tests.roles import APPS, ROLES, WITH_BASE_CLASS, aliases_of, base_of
 
 MODELS = "from django.db import models\n"
 HERE = Path(__file__).relative_to(settings.BASE_DIR)
@@ -141,17 +141,17 @@ class ProblemTests(SimpleTestCase):
     def test_a_role_that_no_router_serves(self):
         # A router without `db_for_write`, such as one of replicas, shares another role's models: no app lives there.
         with with_router(mock.Mock(spec=["role", "serves", "db_for_read"], role="copy")):
-            for role in ("nowhere", "default", "copy"):
+            for role in ("nowhere", "copy"):
                 with self.subTest(role), apps_in(admin=role):
                     self.assertIn(
-                        f"(databases.E001) APP_DATABASES puts the app 'admin' into {role!r}, a role that no router "
-                        "serves. Add the router of that role to DATABASE_ROUTERS in config/databases.py, or correct "
-                        "the role.",
+                        f"(databases.E001) APP_DATABASES puts the app 'admin' into {role!r}, which is neither an alias "
+                        "in OWN_DATABASES nor the role of a router. In config/databases.py correct the line, add the "
+                        "alias to OWN_DATABASES, or add the router of that role to DATABASE_ROUTERS.",
                         self.check(),
                     )
 
     def test_a_base_class_of_a_role_in_an_app_of_the_primary(self):
-        for role, base in [("elsewhere", Base), *((role, base_of(role)) for role in ROLES)]:
+        for role, base in [("elsewhere", Base), *((role, base_of(role)) for role in WITH_BASE_CLASS)]:
             with self.subTest(role), with_router(ElsewhereRouter()):
                 self.assertEqual(
                     self.check(model("Mixed", base, "layer_notebook")),
@@ -176,9 +176,14 @@ class ProblemTests(SimpleTestCase):
                 "one database."
             ],
         )
-        for role in ROLES:
+        for role in WITH_BASE_CLASS:
             (error,) = self.check(model("Plain", models.Model, APPS[role]))
             self.assertIn(f"'primary', but APP_DATABASES puts its app '{APPS[role]}' into {role!r}", error)
+
+    def test_an_app_may_be_put_into_the_primary_by_its_alias(self):
+        with apps_in(admin="default"):
+            self.assertEqual(self.check(), [])
+            self.assertEqual(roles_of("admin"), {PRIMARY})
 
     def test_a_role_without_a_base_class_takes_plain_models(self):
         bare = mock.Mock(spec=["role", "serves", "db_for_write"], role="bare")
@@ -275,7 +280,7 @@ class ChangedProjectTests(SimpleTestCase):
         expected = []
         for app, label, base in [("layer_shop", "layer_shop", "layer_shop.role.Base")] + [
             (apps.get_app_config(APPS[role]).name, APPS[role], f"{base_of(role).__module__}.{base_of(role).__name__}")
-            for role in ROLES
+            for role in WITH_BASE_CLASS
         ]:
             module, _, name = base.rpartition(".")
             file = f"{app.replace('.', '/')}/deep/extra.py"

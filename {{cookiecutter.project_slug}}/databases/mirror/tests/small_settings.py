@@ -21,7 +21,8 @@ DATABASES = {
     "default": from_url(os.environ["DATABASE_URL"], "DATABASE_URL"),
     "mirror": mirror_database(os.environ["MIRROR_DATABASE_URL"], None),
 }
-DATABASE_ROUTERS = ["databases.mirror.router.MirrorRouter", "databases.primary.PrimaryRouter"]
+DATABASE_ROUTERS = ["databases.mirror.router.MirrorRouter", "databases.own.OwnRouter"]
+OWN_DATABASES = ["default"]
 APP_DATABASES = dict.fromkeys(APPS, "mirror")
 DETECT_UNCOVERED_WRITES = True
 MIRROR_SEED_COLUMNS: dict[str, str] = {}

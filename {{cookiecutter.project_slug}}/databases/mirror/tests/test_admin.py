@@ -21,8 +21,8 @@ from django.urls import path, reverse
 from databases.mirror.admin import BoundedPaginator, MirrorModelAdmin
 from databases.mirror.tests.library.models import Chapter, Collection, Material, Section, Subject
 from databases.mirror.tests.people.models import Member, Organisation
-from databases.mirror.tests.plain_site import plain_site
 from databases.tests import production
+from databases.tests.plain_site import plain_site
 
 
 class CollectionAdmin(MirrorModelAdmin):

@@ -26,11 +26,11 @@ from django.template.response import TemplateResponse
 from django.test import TestCase
 from django.urls import path
 
-from databases.mirror.tests.outages import WAYS, FileGate, ServerGate
 from databases.mirror.tests.people.models import Organisation
-from databases.mirror.tests.plain_site import plain_site
 from databases.tests import production
 from databases.tests.notebook.models import Note
+from databases.tests.outages import WAYS, FileGate, ServerGate
+from databases.tests.plain_site import plain_site
 
 
 def template() -> Any:
@@ -107,7 +107,7 @@ def report() -> None:
     logged: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("databases.mirror")
+    logger = logging.getLogger("databases.middleware")
     logger.addHandler(handler)
     logger.setLevel("WARNING")
     gate = (FileGate if connections["mirror"].vendor == "sqlite" else ServerGate)("mirror")
@@ -181,4 +181,4 @@ class OutageTests(TestCase):
         # Five pages queried the mirror, on two servers. The fifth is the one with an error in its query.
         self.assertEqual(len(self.report["logged"]), 2 * 5)
         for message in self.report["logged"]:
-            self.assertRegex(message, r"^A page needs the mirror, which is unavailable \(\w+\)$")
+            self.assertRegex(message, r"^A page needs 'mirror', which is unavailable \(\w+\)$")

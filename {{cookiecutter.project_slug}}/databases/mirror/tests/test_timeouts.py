@@ -15,9 +15,9 @@ from django.urls import path
 
 from databases.environment import from_url
 from databases.mirror.settings import mirror_database
-from databases.mirror.tests.plain_site import plain_site
 from databases.mirror.tests.test_down import ask
 from databases.tests import production
+from databases.tests.plain_site import plain_site
 
 #: The statement that shows the limit of a session, options that change it, and what the session shows before and after.
 LIMIT = {

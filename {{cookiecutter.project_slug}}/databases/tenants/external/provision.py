@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.db import connections
 
+from databases.migrating import Result
 from databases.registry import models_of
 from databases.tenants.registry import Tenant
 from databases.tenants.router import TENANT
@@ -17,6 +19,12 @@ def install() -> None:
 
 def refuse_name(database: str) -> None:
     """Accept every name: the owner of the database chose it."""
+
+
+def migrate_databases(*, pending_only: bool) -> Iterator[Result]:
+    """Skip the database of each tenant: its owner migrates it."""
+    for tenant in Tenant.objects.all():
+        yield Result(tenant.alias, [], skipped="its owner migrates it")
 
 
 def make_ready(tenant: Tenant) -> None:

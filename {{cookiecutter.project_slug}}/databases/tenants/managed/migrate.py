@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
+from databases.migrating import one_line
 from databases.tenants.managed import identity, migration_history
 from databases.tenants.managed.locks import tenant_lock
 from databases.tenants.managed.maintenance import maintenance_connection, maintenance_settings
@@ -28,6 +29,8 @@ from databases.tenants.registry import Tenant, find
 from databases.tenants.states import STATES, Status, TenantError
 
 logger = logging.getLogger(__name__)
+
+BUSY = "Another process migrates tenants: wait until it ends, and run this again."
 
 
 def statuses_without_database() -> list[str]:
@@ -125,8 +128,7 @@ def _migrate(slug: str, plans: Plans) -> Outcome:
                         identity.write(connection, tenant)
     except Exception as error:
         logger.debug("Migrating the tenant %s failed", slug, exc_info=error)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Outcome(slug, done, time.monotonic() - began, reason)
+        return Outcome(slug, done, time.monotonic() - began, one_line(error))
     return Outcome(slug, done, time.monotonic() - began)
 
 

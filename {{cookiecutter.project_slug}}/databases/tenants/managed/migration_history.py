@@ -49,6 +49,12 @@ def is_complete(applied: frozenset[Key]) -> bool:
     return release().disk_migrations.keys() - _replaced() <= applied
 
 
+def unapplied(applied: frozenset[Key]) -> list[str]:
+    """Return the migrations of tenants' apps that a database with this history has not applied."""
+    keys = release().disk_migrations.keys() - _replaced()
+    return [f"{app}.{name}" for app, name in sorted(keys - applied) if "tenant" in roles_of(app)]
+
+
 def lacking(applied: frozenset[Key]) -> list[Key]:
     """Return the migrations that a database lacks and that must be applied before it is served.
 

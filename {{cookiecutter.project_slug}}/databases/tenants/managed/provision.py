@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from databases.migrating import Result, one_line
 from databases.tenants.managed import identity, migration_history, template
 from databases.tenants.managed.ddl import create_database, database_exists, drop_database, session
-from databases.tenants.managed.locks import tenant_lock
+from databases.tenants.managed.locks import named_lock, tenant_lock
 from databases.tenants.managed.maintenance import maintenance_connection, maintenance_settings
-from databases.tenants.managed.migrate import migrate_database
+from databases.tenants.managed.migrate import BUSY, migrate_all, migrate_database, statuses_without_database
 from databases.tenants.registry import Tenant, find
-from databases.tenants.states import Status
+from databases.tenants.states import Status, TenantError
 from databases.tenants.transitions import refuse
 
 #: Statuses of tenants whose database must exist at the address in the registry.
@@ -35,6 +36,30 @@ def refuse_name(database: str) -> None:
             f"{database!r} cannot be a tenant's database: names that begin with {template.TEMPLATE!r} are for the "
             "databases that tenants are copied from."
         )
+
+
+def migrate_databases(*, pending_only: bool) -> Iterator[Result]:
+    """Migrate the database of each tenant, and yield its result, or the migrations that it lacks."""
+    tenants = Tenant.objects.exclude(status__in=statuses_without_database())
+    if pending_only:
+        for tenant in tenants:
+            yield _pending(tenant)
+        return
+    try:
+        with named_lock("migrate_tenants", BUSY):
+            for outcome in migrate_all(tenants):
+                yield Result(f"tenant_{outcome.slug}", outcome.applied, outcome.error)
+    except TenantError as error:
+        yield Result("tenants", [], str(error))
+
+
+def _pending(tenant: Tenant) -> Result:
+    try:
+        with maintenance_connection(tenant.alias, maintenance_settings(tenant)) as connection:
+            return Result(tenant.alias, migration_history.unapplied(migration_history.applied_in(connection)))
+    except Exception as error:
+        # The next tenant may be fine.
+        return Result(tenant.alias, [], one_line(error))
 
 
 def make_ready(tenant: Tenant) -> None:

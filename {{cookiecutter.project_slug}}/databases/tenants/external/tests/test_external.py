@@ -55,6 +55,12 @@ class CreateTenantTests(ScratchServerTestCase):
         self.assertEqual(tables(FIRST_ALIAS), before)
         self.assertEqual(Tenant.objects.get().status, Tenant.Status.ACTIVE)
 
+    def test_migrate_databases_names_it_and_leaves_it_alone(self):
+        outcome("create_tenant", FIRST)
+        before = tables(FIRST_ALIAS)
+        self.assertIn(f"tenant_{FIRST}: skipped: its owner migrates it", outcome("migrate_databases"))
+        self.assertEqual(tables(FIRST_ALIAS), before)
+
     def test_a_second_run_leaves_a_suspended_tenant_suspended(self):
         Tenant.objects.create(slug=FIRST, database=FIRST_ALIAS, status=Tenant.Status.SUSPENDED)
         self.assertIn(f"{FIRST}: suspended, in", outcome("create_tenant", FIRST))

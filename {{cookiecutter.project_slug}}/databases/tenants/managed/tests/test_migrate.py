@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from io import StringIO
 from typing import Any
 from unittest import mock
@@ -13,12 +14,15 @@ from unittest import mock
 from django.core.management import CommandError, call_command
 from django.db import ConnectionHandler, connections
 
+from databases import migrating
+from databases.migrating import Result
 from databases.tenants.lifecycle import create_tenant
-from databases.tenants.managed import ddl, locks, migrate, migration_history, migration_plan, template
+from databases.tenants.managed import ddl, locks, migrate, migration_history, migration_plan, provision, template
 from databases.tenants.managed.maintenance import maintenance_settings
 from databases.tenants.managed.migrate import Outcome
 from databases.tenants.managed.tests.older_release import remove_points
 from databases.tenants.models import Tenant
+from databases.tenants.states import TenantError
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.scratch_server import ScratchServerTestCase
 
@@ -69,6 +73,39 @@ class MigrateTestCase(ScratchServerTestCase):
         tenant = Tenant.objects.get(slug=slug)
         with connections.override(tenant.alias, maintenance_settings(tenant)) as connection:
             return connection.introspection.table_names()
+
+
+class MigrateDatabasesTests(MigrateTestCase):
+    def lines(self, *words: str) -> list[str]:
+        """Return the lines that `migrate_databases` writes about the two tenants."""
+        stdout = StringIO()
+        with (
+            suppress(CommandError),
+            mock.patch.object(migrating, "_migrate", lambda alias, **options: Result(alias, [])),
+        ):
+            call_command("migrate_databases", *words, stdout=stdout, stderr=stdout)
+        return [line for line in stdout.getvalue().splitlines() if "tenant" in line or line.startswith(" ")]
+
+    def test_tenants_are_migrated_after_the_other_databases(self):
+        aliases = [f"tenant_{self.first}", f"tenant_{self.second}"]
+        pending = ["  layer_points.0001_initial"]
+        self.assertEqual(self.lines("--check"), [f"{alias}: 1 pending" for alias in aliases])
+        self.assertEqual(
+            self.lines("--plan"), [line for alias in aliases for line in (f"{alias}: 1 pending", *pending)]
+        )
+        self.assertEqual(self.lines(), [f"{alias}: 1 applied" for alias in aliases])
+        self.assertEqual(self.lines(), [f"{alias}: up to date" for alias in aliases])
+
+    def test_a_tenant_that_fails_is_named_and_the_next_one_is_migrated(self):
+        Tenant.objects.filter(slug=self.first).update(server="gone")
+        for words, state in (("--check",), "pending"), ((), "applied"):
+            first, second = self.lines(*words)
+            self.assertRegex(first, f"^tenant_{self.first}: failed: The server 'gone'")
+            self.assertEqual(second, f"tenant_{self.second}: 1 {state}")
+
+    def test_a_second_process_is_refused(self):
+        with mock.patch.object(provision, "named_lock", side_effect=TenantError(migrate.BUSY)):
+            self.assertEqual(self.lines(), [f"tenants: failed: {migrate.BUSY}"])
 
 
 class MigrateTenantsTests(MigrateTestCase):

@@ -7,14 +7,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from databases.tenants.managed.locks import named_lock
-from databases.tenants.managed.migrate import Outcome, migrate_all, migrate_in_processes, statuses_without_database
+from databases.tenants.managed.migrate import (
+    BUSY,
+    Outcome,
+    migrate_all,
+    migrate_in_processes,
+    statuses_without_database,
+)
 from databases.tenants.registry import Tenant
 from databases.tenants.selection import select_tenants
 from databases.tenants.states import TenantError
 
 #: The width of the progress bar.
 BAR = 24
-BUSY = "Another process migrates tenants: wait until it ends, and run this again."
 
 
 class Command(BaseCommand):

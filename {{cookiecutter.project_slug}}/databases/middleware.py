@@ -1,4 +1,4 @@
-"""Answers 503 if a page needs the mirror and the mirror is unavailable. Other pages are served."""
+"""Answers 503 if a page needs a database besides the primary that is unavailable. Other pages are served."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse
 
 from databases.availability import unavailable_database
-from databases.mirror.router import MIRROR
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 10
 
 
-class MirrorDownMiddleware:
-    """Turns an outage of the mirror into a 503. Other errors of the mirror, and errors of other databases, pass.
+class DatabaseDownMiddleware:
+    """Turns an outage of the mirror or of the secondary into a 503. Other errors, and outages of the primary, pass.
 
     It handles what views and the rendering of their templates raise. It cannot handle errors of other middleware, nor
     those of a streamed response, which has sent its status before it reads rows.
@@ -36,10 +36,11 @@ class MirrorDownMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if unavailable_database(exception) != MIRROR:
+        alias = unavailable_database(exception)
+        if alias in (None, DEFAULT_DB_ALIAS):
             return None
         # The class only: the driver's message contains the address, and some drivers add the user.
-        logger.warning("A page needs the mirror, which is unavailable (%s)", type(exception.__cause__).__name__)
+        logger.warning("A page needs %r, which is unavailable (%s)", alias, type(exception.__cause__).__name__)
         return HttpResponse(
             "This page needs data that is not available at the moment. Please try again later.",
             status=503,

@@ -72,10 +72,12 @@ class FileGate:
         self.away = self.file.with_suffix(".away")
 
     def turn(self, state: str) -> None:
-        """Move the file to its place ("open") or away from it."""
+        """Move the file to its place ("open") or away from it, and put a folder there: SQLite would make a new file."""
         # An open file stays readable after a move.
         connections[self.alias].close()
         if state == "open" and self.away.exists():
+            self.file.rmdir()
             self.away.rename(self.file)
-        elif state != "open" and self.file.exists():
+        elif state != "open" and not self.away.exists():
             self.file.rename(self.away)
+            self.file.mkdir()

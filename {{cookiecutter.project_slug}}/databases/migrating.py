@@ -1,0 +1,86 @@
+"""Migrates every database that this project owns: `OWN_DATABASES` in their order, then those of its roles.
+
+The `AppConfig` of a role can add databases by a method `migrate_databases(pending_only)` that yields their results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+
+class Result(NamedTuple):
+    """One database: its migrations, which were applied or are pending, or why there is no answer."""
+
+    database: str
+    migrations: list[str]
+    error: str = ""
+    skipped: str = ""
+
+
+def migrate_all(*, pending_only: bool = False) -> Iterator[Result]:
+    """Migrate each database, and yield its result. A database that fails does not stop the next one.
+
+    Argument `pending_only`: change nothing, and yield the migrations that are to be applied.
+    """
+    # The registry of a role is in the primary. If that fails, roles are not asked.
+    failed = False
+    for alias in settings.OWN_DATABASES:
+        result = _migrate(alias, pending_only=pending_only)
+        failed = failed or (alias == DEFAULT_DB_ALIAS and bool(result.error))
+        yield result
+    for role in _roles():
+        if failed:
+            yield Result(role.label, [], skipped="default failed")
+        else:
+            yield from role.migrate_databases(pending_only=pending_only)
+    for alias in connections:
+        if alias not in settings.OWN_DATABASES:
+            yield Result(alias, [], skipped="this project does not migrate it")
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _roles() -> list[Any]:
+    return [config for config in apps.get_app_configs() if hasattr(config, "migrate_databases")]
+
+
+def _migrate(alias: str, *, pending_only: bool) -> Result:
+    connection = connections[alias]
+    try:
+        if settings.DEBUG and not pending_only:
+            _create(connection)
+        pending = _pending(connection)
+        if not pending_only:
+            # Even if nothing is pending: it sends the signals that make content types and permissions.
+            call_command("migrate", database=alias, interactive=False, verbosity=0)
+    except Exception as error:
+        # The next database may be fine.
+        return Result(alias, [], error=one_line(error))
+    return Result(alias, pending)
+
+
+def _pending(connection: BaseDatabaseWrapper) -> list[str]:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    # Those of apps that live elsewhere are recorded only.
+    return [str(each) for each, _ in plan if router.allow_migrate(connection.alias, each.app_label)]
+
+
+def _create(connection: BaseDatabaseWrapper) -> None:
+    """Create the database in development if its server lacks it. SQLite creates its file by itself."""
+    if connection.vendor == "sqlite":
+        return
+    parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
+    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]

@@ -1,0 +1,49 @@
+"""Models that no other role claims live in the project's own databases: in `default`, unless their app has a line."""
+
+from django.conf import settings
+from django.db import router
+from django.test import SimpleTestCase, override_settings
+
+from databases import registry
+from databases.own import OwnRouter
+from databases.registry import role_of_alias
+from databases.tests.notebook.models import Note
+
+
+class OwnRouterTests(SimpleTestCase):
+    def test_its_models_are_read_and_written_there(self):
+        self.assertEqual(router.db_for_read(Note), "default")
+        self.assertEqual(router.db_for_write(Note), "default")
+
+    def test_its_tables_are_made_there_and_nowhere_else(self):
+        self.assertTrue(router.allow_migrate("default", "layer_notebook"))
+        self.assertFalse(OwnRouter().allow_migrate("elsewhere", "layer_notebook"))
+
+    def test_an_app_of_another_role_or_of_none_is_not_migrated_there(self):
+        for role in ("elsewhere", ""):
+            with override_settings(APP_DATABASES={**settings.APP_DATABASES, "layer_notebook": role}):
+                self.assertFalse(OwnRouter().allow_migrate("default", "layer_notebook"))
+
+    def test_an_app_with_a_line_lives_in_that_database_of_our_own_and_nowhere_else(self):
+        moved = {**settings.APP_DATABASES, "layer_notebook": "archive"}
+        with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "archive"]):
+            self.assertEqual(router.db_for_read(Note), "archive")
+            self.assertEqual(router.db_for_write(Note), "archive")
+            self.assertTrue(OwnRouter().allow_migrate("archive", "layer_notebook", database="archive"))
+            self.assertFalse(OwnRouter().allow_migrate("default", "layer_notebook"))
+            self.assertFalse(OwnRouter().allow_migrate("archive", "admin"))
+            self.assertEqual(role_of_alias("archive"), "archive")
+            self.assertEqual(registry.problems(), [])
+        with override_settings(APP_DATABASES=moved):
+            (error,) = registry.problems()
+        self.assertIn("'layer_notebook' into 'archive', which is neither an alias in OWN_DATABASES", error.msg)
+
+    def test_a_hint_narrows_an_operation_and_never_widens_it(self):
+        for hint, allowed in (("primary", True), ("default", True), ("elsewhere", False)):
+            with self.subTest(hint):
+                self.assertEqual(router.allow_migrate("default", "layer_notebook", database=hint), allowed)
+        self.assertFalse(OwnRouter().allow_migrate("elsewhere", "layer_notebook", database="elsewhere"))
+
+    def test_an_alias_without_a_router_is_an_error(self):
+        with self.assertRaisesMessage(LookupError, "DATABASE_ROUTERS"):
+            role_of_alias("elsewhere")
