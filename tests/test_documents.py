@@ -23,7 +23,12 @@ TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
 #: The default answers, and three that together have every role and every kind of tenants.
 CHOSEN = [
     variants.select()[0],
-    variants.select(primary_database="sqlite", read_replicas="yes", tenant_databases="managed")[-1],
+    variants.select(
+        primary_database="sqlite",
+        secondary_database="mirror-and-writable",
+        read_replicas="yes",
+        tenant_databases="managed",
+    )[-1],
     variants.select(primary_database="postgresql", read_replicas="no", tenant_databases="external")[0],
     variants.select(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")[-1],
 ]

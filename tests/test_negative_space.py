@@ -16,6 +16,7 @@ from tests.support.variants import Variant
 #: The words for roles and engines, by the variable that says whether they were chosen.
 ROLES = {
     "__mirror": "mirror",
+    "__secondary": "secondary",
     "__replicas": "replica",
     "__tenants": "tenant",
     "__managed": "migrate_tenants",

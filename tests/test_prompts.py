@@ -24,7 +24,7 @@ def test_the_prompts_and_their_choices_have_the_order_of_the_contract() -> None:
     ]
     assert {key: value for key, value in PROMPTS.items() if isinstance(value, list)} == {
         "primary_database": ["sqlite", "postgresql", "mysql"],
-        "secondary_database": ["read-only-mirror", "none"],
+        "secondary_database": ["read-only-mirror", "writable", "mirror-and-writable", "none"],
         "read_replicas": ["no", "yes"],
         "tenant_databases": ["none", "managed", "fleet", "external"],
         "django_version": ["5.2", "6.1"],

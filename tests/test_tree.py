@@ -108,4 +108,4 @@ def test_windows_accepts_every_file_name() -> None:
 
 
 def test_there_are_80_variants() -> None:
-    assert len({variants.name(variant) for variant in variants.every()}) == 80
+    assert len({variants.name(variant) for variant in variants.every()}) == 160

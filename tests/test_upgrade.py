@@ -74,7 +74,7 @@ def append(file: Path, text: str) -> None:
 def change_template(template: Path) -> None:
     """Make the second version of the template."""
     emitted = template / EMITTED.name
-    append(emitted / "databases/primary.py", "\nARRIVED = True\n")
+    append(emitted / "databases/own.py", "\nARRIVED = True\n")
     append(emitted / DELETED, "\nARRIVED = True\n")
     # A filter that the first version does not have, for a file that the user changes too.
     extension = template / "template_extensions.py"
@@ -162,7 +162,7 @@ def test_an_upgraded_project_equals_a_new_one_with_the_same_edits(
 
 
 def test_every_kind_of_change_arrives(upgraded: Bake) -> None:
-    assert upgraded.read("databases/primary.py").endswith("\nARRIVED = True\n")
+    assert upgraded.read("databases/own.py").endswith("\nARRIVED = True\n")
     assert upgraded.read("config/settings.py").endswith("LOUD_NAME = 'O\\'BRIEN & \"SÖHNE\" {{ 7*7 }}'\n")
     assert upgraded.read("README.md").endswith("\nThis is usual.\n")
     assert 'requires-python = ">=3.11"' in upgraded.read("pyproject.toml")
@@ -184,11 +184,11 @@ def test_the_suite_of_an_upgraded_project_passes(upgraded: Bake, environment: En
 
 def test_a_line_that_both_changed_is_a_conflict_for_the_user(template: Path, tmp_path: Path) -> None:
     project = create(template, tmp_path)
-    append(project / "databases/primary.py", "\nOURS = True\n")
+    append(project / "databases/own.py", "\nOURS = True\n")
     commit(project)
-    assert "U databases/primary.py" in cruft(project, "update", "--skip-apply-ask")
-    assert git(project, "diff", "--name-only", "--diff-filter=U") == "databases/primary.py\n"
-    text = (project / "databases/primary.py").read_text(encoding="utf-8")
+    assert "U databases/own.py" in cruft(project, "update", "--skip-apply-ask")
+    assert git(project, "diff", "--name-only", "--diff-filter=U") == "databases/own.py\n"
+    text = (project / "databases/own.py").read_text(encoding="utf-8")
     assert text.endswith("<<<<<<< ours\nOURS = True\n=======\nARRIVED = True\n>>>>>>> theirs\n")
 
 

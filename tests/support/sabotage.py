@@ -17,7 +17,7 @@ CATALOGUE = Path(__file__).resolve().parents[1] / "sabotage"
 ROLES = [
     ("none", "no", "none", "5.2"),
     ("read-only-mirror", "no", "none", "6.1"),
-    ("none", "yes", "managed", "5.2"),
+    ("writable", "yes", "managed", "5.2"),
     ("read-only-mirror", "yes", "external", "6.1"),
     ("none", "no", "fleet", "6.1"),
 ]

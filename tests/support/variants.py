@@ -65,8 +65,8 @@ def covering() -> pytest.MarkDecorator:
     """Parametrize a test with a few variants that between them hold every role and every engine."""
     rows = [
         ("sqlite", "none", "no", "none", "5.2"),
-        ("mysql", "read-only-mirror", "no", "none", "6.1"),
-        ("postgresql", "none", "yes", "managed", "5.2"),
+        ("mysql", "mirror-and-writable", "no", "none", "6.1"),
+        ("postgresql", "writable", "yes", "managed", "5.2"),
         ("sqlite", "read-only-mirror", "yes", "external", "6.1"),
         ("postgresql", "none", "no", "fleet", "6.1"),
     ]
@@ -75,7 +75,7 @@ def covering() -> pytest.MarkDecorator:
 
 
 def everything(**kinds: list[str]) -> pytest.MarkDecorator:
-    """Parametrize a test with variants of mirror, replicas and tenants: on each engine, these kinds of tenants.
+    """Parametrize a test with variants of every role: on each engine, these kinds of tenants.
 
     Versions of Django take turns.
     """
@@ -85,7 +85,7 @@ def everything(**kinds: list[str]) -> pytest.MarkDecorator:
         for place, kind in enumerate(tenants)
         for variant in select(
             primary_database=engine,
-            secondary_database="read-only-mirror",
+            secondary_database="mirror-and-writable",
             read_replicas="yes",
             tenant_databases=kind,
             django_version=DJANGO or CHOICES["django_version"][place % 2],

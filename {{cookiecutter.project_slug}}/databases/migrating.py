@@ -83,4 +83,4 @@ def _create(connection: BaseDatabaseWrapper) -> None:
         return
     parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
     with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
-        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]
+        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)

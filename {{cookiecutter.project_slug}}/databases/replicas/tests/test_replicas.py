@@ -205,3 +205,14 @@ class TestCaseTests(TestCase):
         Note.objects.create(text="not committed")
         with use_replica():
             self.assertEqual(Note.objects.get().text, "not committed")
+
+
+class OtherRolesTests(TransactionTestCase):
+    databases = {"default", "replica"}
+
+    def test_an_app_of_another_database_of_ours_is_not_read_from_a_replica(self):
+        moved = {**settings.APP_DATABASES, "layer_notebook": "archive"}
+        with use_replica():
+            self.assertEqual(router.db_for_read(Note), "replica")
+            with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "archive"]):
+                self.assertEqual(router.db_for_read(Note), "archive")

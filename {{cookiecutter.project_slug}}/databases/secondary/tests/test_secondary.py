@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
-from django.db import connections, models, router, transaction
+from django.db import OperationalError, connections, models, router, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.transaction import TransactionManagementError
 from django.test import TestCase, TransactionTestCase, override_settings
 from django.test.utils import isolate_apps
 from django.urls import path, reverse
 
-from databases import atomic_for, load_related, on_commit_for
+from databases import atomic_for, load_related, migrating, on_commit_for
 from databases.checks import crossing_relations
 from databases.registry import is_foreign, models_of, role_of_alias
 from databases.secondary.tests.diary.models import Entry
@@ -63,6 +66,22 @@ class RoutingTests(TestCase):
         with self.assertNumQueries(1, using="default"):
             load_related(entries, "note_id", Note)
         self.assertEqual([entry.note for entry in entries], notes)
+
+
+class MigrateTests(TransactionTestCase):
+    databases = BOTH
+
+    def test_a_primary_that_fails_does_not_stop_the_secondary(self):
+        down = mock.patch.object(connections["default"], "cursor", side_effect=OperationalError("down"))
+        with mock.patch.object(migrating, "_roles", lambda: []), down:
+            found = {result.database: result.error for result in migrating.migrate_all()}
+        self.assertEqual((found["default"], found[SECONDARY]), ("down", ""))
+
+    def test_migrations_that_are_only_recorded_are_not_pending(self):
+        for alias, pending in (("default", []), (SECONDARY, ["layer_diary.0001_initial"])):
+            MigrationRecorder(connections[alias]).record_unapplied("layer_diary", "0001_initial")
+            self.addCleanup(MigrationRecorder(connections[alias]).record_applied, "layer_diary", "0001_initial")
+            self.assertEqual(migrating._pending(connections[alias]), pending)
 
 
 class AdminTests(TestCase):
