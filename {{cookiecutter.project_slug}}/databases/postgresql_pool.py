@@ -1,0 +1,81 @@
+"""Options of psycopg's connection pool, and its connections, which wait for the server for a limited time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from psycopg import Connection, Error, OperationalError
+from psycopg_pool import ConnectionPool
+
+#: Seconds for which a request waits for a connection: for a free one, or for a new one while the server is down.
+WAIT_SECONDS = 5
+#: Seconds in which a connection from the pool must answer before a request gets it.
+CHECK_SECONDS = 3
+#: Seconds for which the client waits longer than the server's limit, so that the server ends a slow statement.
+CLIENT_WAITS_LONGER = 2
+
+
+def pool_options() -> dict[str, Any]:
+    """Return `OPTIONS["pool"]` of a database."""
+    return {
+        "min_size": 0,
+        "max_size": settings.DATABASE_POOL_SIZE,
+        "timeout": WAIT_SECONDS,
+        # psycopg doubles its pause after each failed attempt. After this limit, the next request tries at once.
+        "reconnect_timeout": WAIT_SECONDS,
+        "check": check,
+        "connection_class": LimitedConnection,
+    }
+
+
+class LimitedConnection(Connection[Any]):
+    """A connection that closes itself and raises `OperationalError` if the server sends nothing for too long.
+
+    A server's own limit ends no wait for a server that hangs, and neither does TCP while its machine still answers.
+    """
+
+    answer_seconds: float | None = None
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Any:
+        """Connect, and limit the time of statements, which includes the time that they wait for locks."""
+        connection = super().connect(*args, **kwargs)
+        # Not sent with the connection request, because connection poolers refuse startup options.
+        connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
+        return connection
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait for an answer. psycopg calls this for every answer after connecting."""
+        return super().wait(self._limited(gen), *args, **kwargs)
+
+    def _limited(self, gen: Any) -> Generator[Any, Any, Any]:
+        """Pass everything on to and from a generator of psycopg, which it resumes at least every 0.1 seconds."""
+        seconds = self.answer_seconds or settings.DATABASE_STATEMENT_SECONDS + CLIENT_WAITS_LONGER
+        end, ready = monotonic() + seconds, None
+        while True:
+            try:
+                wanted = gen.send(ready)
+            except StopIteration as stop:
+                return stop.value
+            ready = yield wanted
+            if ready:
+                end = monotonic() + seconds
+            elif monotonic() > end:
+                self.close()
+                raise OperationalError(f"the server sent nothing for {seconds} seconds")
+
+
+def check(connection: LimitedConnection) -> None:
+    """Raise psycopg's error if a connection is unusable. Then the others of its pool are replaced too."""
+    connection.answer_seconds = CHECK_SECONDS
+    try:
+        ConnectionPool.check_connection(connection)
+    except Error:
+        # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
+        connection._pool.drain()  # type: ignore[union-attr]
+        raise
+    finally:
+        connection.answer_seconds = None
