@@ -10,7 +10,7 @@ from django.conf import settings
 from psycopg import Connection, Error, OperationalError
 from psycopg_pool import ConnectionPool
 
-#: Seconds for which a request waits for a connection: for a free one, or for a new one while the server is down.
+#: Seconds for which a request waits for a free connection, or for a new one.
 WAIT_SECONDS = 5
 #: Seconds in which a connection from the pool must answer before a request gets it.
 CHECK_SECONDS = 3
@@ -24,8 +24,9 @@ def pool_options() -> dict[str, Any]:
         "min_size": 0,
         "max_size": settings.DATABASE_POOL_SIZE,
         "timeout": WAIT_SECONDS,
-        # psycopg doubles its pause after each failed attempt. After this limit, the next request tries at once.
-        "reconnect_timeout": WAIT_SECONDS,
+        # psycopg doubles its pause after each failed attempt. Without this, a server that is back would be found late.
+        "reconnect_timeout": 0,
+        "reconnect_failed": refuse_waiting,
         "check": check,
         "connection_class": LimitedConnection,
     }
@@ -79,3 +80,14 @@ def check(connection: LimitedConnection) -> None:
         raise
     finally:
         connection.answer_seconds = None
+
+
+def refuse_waiting(pool: ConnectionPool[Any]) -> None:
+    """Give waiting requests an error at once if the server cannot be reached and the pool has no connection.
+
+    Otherwise a server that refuses connections would hold each request for `WAIT_SECONDS`.
+    """
+    if not pool.get_stats()["pool_size"]:
+        # psycopg has no public name for them. It skips those that got an error.
+        for request in [*pool._waiting]:
+            request.fail(OperationalError("cannot connect to the database; the logger psycopg.pool says why"))

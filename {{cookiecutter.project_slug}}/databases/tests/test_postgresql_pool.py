@@ -7,10 +7,23 @@ import psycopg
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
-from django.test import TestCase, override_settings
+from django.test import SimpleTestCase, TestCase, override_settings
 
 from databases import postgresql_pool, serving
 from databases.postgresql_pool import LimitedConnection, pool_options
+from databases.tests import production
+
+
+class ProcessTests(SimpleTestCase):
+    def test_a_web_process_has_a_pool_of_the_size_in_the_settings(self):
+        show = """
+import config.wsgi, json
+from django.conf import settings
+from django.db import connections
+found = connections.settings["default"]
+print(json.dumps([found["CONN_MAX_AGE"], found["OPTIONS"]["pool"]["max_size"] - settings.DATABASE_POOL_SIZE]))
+"""
+        self.assertEqual(production.run(show, DATABASE_URL="postgresql://ann:x@db.example.com/shop"), [0, 0])
 
 
 @override_settings(DATABASE_STATEMENT_SECONDS=10, DATABASE_POOL_SIZE=2)
@@ -108,6 +121,14 @@ class PoolTests(TestCase):
             self.end(session)
         self.assertNotIn(self.session(wrappers[0]), sessions)
         wrappers[0].close()
+
+    def test_a_server_that_refuses_connections_is_an_error_at_once(self):
+        # The answer does not depend on the time that a request waits for a free connection.
+        wrapper = self.wrapper(timeout=50)
+        wrapper.settings_dict["NAME"] = "no_such_database"
+        with self.assertRaisesMessage(OperationalError, "cannot connect"), self.assertLogs("psycopg.pool", "WARNING"):
+            self.session(wrapper)
+        wrapper.settings_dict["NAME"] = connection.settings_dict["NAME"]
 
     def test_a_fork_finds_no_open_pool(self):
         wrapper = self.wrapper()

@@ -48,9 +48,9 @@ class LimitTests(SimpleTestCase):
         return handler.settings["other"]
 
     def test_a_server_and_its_client_limit_each_statement(self):
-        config = own_database("mysql://ann:x@db/shop?read_timeout=60", "X")
+        config = own_database("mysql://ann:x@db/shop?write_timeout=60", "X")
         options = self.fitted(config)["OPTIONS"]
-        self.assertEqual((options["read_timeout"], options["write_timeout"]), (60, 9))
+        self.assertEqual((options["read_timeout"], options["write_timeout"]), (9, 60))
         for limit in ("innodb_lock_wait_timeout = 7,", "lock_wait_timeout = 7 ", "max_statement_time = 7 "):
             self.assertIn(limit, options["init_command"])
 
