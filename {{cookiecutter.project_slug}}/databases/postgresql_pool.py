@@ -27,7 +27,6 @@ def pool_options() -> dict[str, Any]:
         # psycopg doubles its pause after each failed attempt. Without this, a server that is back would be found late.
         "reconnect_timeout": 0,
         "reconnect_failed": refuse_waiting,
-        "check": check,
         "connection_class": LimitedConnection,
     }
 
@@ -48,6 +47,23 @@ class LimitedConnection(Connection[Any]):
         connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
         return connection
 
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a statement.
+
+        The pool checks a connection by an empty statement before a request gets it. Django 5.2 takes no other check.
+        """
+        if query:
+            return super().execute(query, *args, **kwargs)
+        self.answer_seconds = CHECK_SECONDS
+        try:
+            return super().execute(query, *args, **kwargs)
+        except Error:
+            # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
+            self._pool.drain()  # type: ignore[union-attr]
+            raise
+        finally:
+            self.answer_seconds = None
+
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait for an answer. psycopg calls this for every answer after connecting."""
         return super().wait(self._limited(gen), *args, **kwargs)
@@ -67,19 +83,6 @@ class LimitedConnection(Connection[Any]):
             elif monotonic() > end:
                 self.close()
                 raise OperationalError(f"the server sent nothing for {seconds} seconds")
-
-
-def check(connection: LimitedConnection) -> None:
-    """Raise psycopg's error if a connection is unusable. Then the others of its pool are replaced too."""
-    connection.answer_seconds = CHECK_SECONDS
-    try:
-        ConnectionPool.check_connection(connection)
-    except Error:
-        # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
-        connection._pool.drain()  # type: ignore[union-attr]
-        raise
-    finally:
-        connection.answer_seconds = None
 
 
 def refuse_waiting(pool: ConnectionPool[Any]) -> None:

@@ -100,11 +100,14 @@ class PoolTests(TestCase):
         first = self.session(wrapper)
         wrapper.close()
 
-        def ask(session: LimitedConnection) -> None:
-            session.execute(f"SELECT CASE pg_backend_pid() WHEN {first} THEN pg_sleep(50) END")
+        execute = psycopg.Connection.execute
+
+        def ask(session: LimitedConnection, query: str, *args: Any) -> Any:
+            # The check is an empty statement.
+            return execute(session, query or f"SELECT pg_sleep(50) WHERE pg_backend_pid() = {first}", *args)
 
         with (
-            mock.patch.object(postgresql_pool.ConnectionPool, "check_connection", ask),
+            mock.patch.object(psycopg.Connection, "execute", ask),
             mock.patch.object(postgresql_pool, "CHECK_SECONDS", 0.3),
         ):
             self.assertNotEqual(self.session(wrapper), first)

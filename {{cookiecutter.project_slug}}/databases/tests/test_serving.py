@@ -41,10 +41,12 @@ class LimitTests(SimpleTestCase):
         """Return what `fit_connections` makes of an entry."""
         handler = ConnectionHandler({"default": sqlite(Path("/nowhere")), "other": config})
         # This process is no web process: nothing may close its connections before it forks.
-        no_fork = mock.patch.object(serving.os, "register_at_fork")
-        with mock.patch.object(serving, "connections", handler), no_fork:
-            with override_settings(DATABASE_STATEMENT_SECONDS=7):
-                serving.fit_connections(asgi=asgi)
+        with (
+            mock.patch.object(serving.os, "register_at_fork"),
+            mock.patch.object(serving, "connections", handler),
+            override_settings(DATABASE_STATEMENT_SECONDS=7),
+        ):
+            serving.fit_connections(asgi=asgi)
         return handler.settings["other"]
 
     def test_a_server_and_its_client_limit_each_statement(self):
