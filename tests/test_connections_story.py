@@ -128,7 +128,7 @@ def test_no_session_outlives_its_request_on_mysql_under_asgi(
         pytest.skip("mysqlclient could not be built")
     name = next(database_names)
     env = production(site, mariadb.create(name))
-    count = f"SELECT count(*) FROM information_schema.processlist WHERE db = '{name}'"
+    count = f"SELECT count(*) FROM information_schema.processlist WHERE db = '{name}'"  # noqa: S608
     with web_servers.serving("uvicorn", site, tools, env) as serving:
         for _ in range(20):
             serving.page("example.com", "/quick/")
