@@ -25,7 +25,8 @@ def environment(project: Bake) -> Environment:
     """Return the environment with the servers and the dependencies of a project."""
     wanted = tomllib.loads(project.read("pyproject.toml"))["project"]["dependencies"]
     django = project.answers["django_version"]
-    return environments.make(f"servers-{django}", environments.python_for(django), sorted([*wanted, *PACKAGES]))
+    name = f"servers-{project.answers['primary_database']}-{django}"
+    return environments.make(name, environments.python_for(django), sorted([*wanted, *PACKAGES]))
 
 
 @contextlib.contextmanager

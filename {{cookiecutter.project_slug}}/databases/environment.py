@@ -16,7 +16,8 @@ ENGINES = {
     "postgres": "django.db.backends.postgresql",
     "mysql": "django.db.backends.mysql",
 }
-#: Connecting costs more than most queries. The health check finds connections that the server has closed.
+#: Connecting costs more than most queries. The health check finds connections that the server has closed. For web
+#: processes, `databases.serving` changes this.
 KEEP_OPEN = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # The time zone that Django wants for sessions on PostgreSQL. libpq sends it with the connection request; Django would
 # send one more query per connection. Source: PostgreSQL manual, 34.15.
@@ -48,6 +49,15 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
     return {**KEEP_OPEN, **config}
 
 
+def own_database(url: str, variable: str, development: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the entry of a database that this project owns: `default`, or another writable one.
+
+    Connecting has a time limit. `databases.serving` adds a pool and a limit for statements to it in web processes.
+    Arguments and errors: see `from_url`.
+    """
+    return {**with_limits(from_url(url, variable, development), {}), "OWN": True}
+
+
 def sqlite(path: Path) -> dict[str, Any]:
     """Return the entry for a SQLite file."""
     return {**KEEP_OPEN, "ENGINE": SQLITE, "NAME": str(path)}
@@ -56,15 +66,15 @@ def sqlite(path: Path) -> dict[str, Any]:
 def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the entry for another database on the server of `config`, or for another file in its folder.
 
-    It leaves out `ATOMIC_REQUESTS` and the connection pool, which `config` sets for its own database.
+    It leaves out what `config` sets for its own database: `ATOMIC_REQUESTS`, the connection pool and `OWN`.
     """
     if config["ENGINE"] == SQLITE:
         name = str(Path(config["NAME"]).with_name(f"{name}.sqlite3"))
     options = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
-    return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False}
+    return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False, "OWN": False}
 
 
-#: Time limits for connections to other servers than the primary's: to connect, and to notice that a server is gone.
+#: Time limits for connections to servers: to connect, and to notice that a server is gone.
 #: The defaults wait without limit. Seconds; tcp_user_timeout is in milliseconds. Sources: PostgreSQL manual, 34.1.2;
 #: MySQL's C API, mysql_options().
 CONNECTING: dict[str, dict[str, Any]] = {

@@ -1,0 +1,96 @@
+"""Options of psycopg's connection pool, and its connections, which wait for the server for a limited time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from psycopg import Connection, Error, OperationalError
+from psycopg_pool import ConnectionPool
+
+#: Seconds for which a request waits for a free connection, or for a new one.
+WAIT_SECONDS = 5
+#: Seconds in which a connection from the pool must answer before a request gets it.
+CHECK_SECONDS = 3
+#: Seconds for which the client waits longer than the server's limit, so that the server ends a slow statement.
+CLIENT_WAITS_LONGER = 2
+
+
+def pool_options() -> dict[str, Any]:
+    """Return `OPTIONS["pool"]` of a database."""
+    return {
+        "min_size": 0,
+        "max_size": settings.DATABASE_POOL_SIZE,
+        "timeout": WAIT_SECONDS,
+        # psycopg doubles its pause after each failed attempt. Without this, a server that is back would be found late.
+        "reconnect_timeout": 0,
+        "reconnect_failed": refuse_waiting,
+        "connection_class": LimitedConnection,
+    }
+
+
+class LimitedConnection(Connection[Any]):
+    """A connection that closes itself and raises `OperationalError` if the server sends nothing for too long.
+
+    A server's own limit ends no wait for a server that hangs, and neither does TCP while its machine still answers.
+    """
+
+    answer_seconds: float | None = None
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Any:
+        """Connect, and limit the time of statements, which includes the time that they wait for locks."""
+        connection = super().connect(*args, **kwargs)
+        # Not sent with the connection request, because connection poolers refuse startup options.
+        connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
+        return connection
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a statement.
+
+        The pool checks a connection by an empty statement before a request gets it. Django 5.2 takes no other check.
+        """
+        if query:
+            return super().execute(query, *args, **kwargs)
+        self.answer_seconds = CHECK_SECONDS
+        try:
+            return super().execute(query, *args, **kwargs)
+        except Error:
+            # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
+            self._pool.drain()  # type: ignore[union-attr]
+            raise
+        finally:
+            self.answer_seconds = None
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait for an answer. psycopg calls this for every answer after connecting."""
+        return super().wait(self._limited(gen), *args, **kwargs)
+
+    def _limited(self, gen: Any) -> Generator[Any, Any, Any]:
+        """Pass everything on to and from a generator of psycopg, which it resumes at least every 0.1 seconds."""
+        seconds = self.answer_seconds or settings.DATABASE_STATEMENT_SECONDS + CLIENT_WAITS_LONGER
+        end, ready = monotonic() + seconds, None
+        while True:
+            try:
+                wanted = gen.send(ready)
+            except StopIteration as stop:
+                return stop.value
+            ready = yield wanted
+            if ready:
+                end = monotonic() + seconds
+            elif monotonic() > end:
+                self.close()
+                raise OperationalError(f"the server sent nothing for {seconds} seconds")
+
+
+def refuse_waiting(pool: ConnectionPool[Any]) -> None:
+    """Give waiting requests an error at once if the server cannot be reached and the pool has no connection.
+
+    Otherwise a server that refuses connections would hold each request for `WAIT_SECONDS`.
+    """
+    if not pool.get_stats()["pool_size"]:
+        # psycopg has no public name for them. It skips those that got an error.
+        for request in [*pool._waiting]:
+            request.fail(OperationalError("cannot connect to the database; the logger psycopg.pool says why"))

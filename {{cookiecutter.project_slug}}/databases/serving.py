@@ -1,0 +1,67 @@
+"""Fits connections to a web process: their number is bounded, and every wait for one of our databases has a limit.
+
+`config/wsgi.py` and `config/asgi.py` call this, and nothing else does. Commands, workers and tests connect without a
+pool, and their statements may take any time, because a migration may need hours.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from databases.environment import ENGINES, SQLITE
+
+POOL = "databases.postgresql_pool.pool_options"
+# MySQL's limit for statements covers reads only. Source: MariaDB, comment syntax.
+MYSQL_LIMITS = (
+    "SET SESSION innodb_lock_wait_timeout = {0}, lock_wait_timeout = {0}"
+    " /*!80000 , max_execution_time = {0}000 */ /*M! , max_statement_time = {0} */"
+)
+
+
+def fit_connections(*, asgi: bool) -> None:
+    """Change the settings of this process's databases in place, before its first request.
+
+    Databases from `environment.own_database` get a limit of `DATABASE_STATEMENT_SECONDS`, and on PostgreSQL a pool of
+    at most `DATABASE_POOL_SIZE` connections. Argument `asgi`: whether each request runs in a thread of its own.
+    """
+    connections.close_all()
+    for alias in connections:
+        config = connections.settings[alias]
+        limits = _limits(config["ENGINE"]) if config.get("OWN") else {}
+        config["OPTIONS"] = {**limits, **config["OPTIONS"]}
+        if asgi or "pool" in limits:
+            # Under ASGI, no later request has the thread for which Django keeps a connection open: 100 requests left
+            # 100 sessions. A pool keeps connections open itself.
+            config["CONN_MAX_AGE"] = 0
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=close_pools)
+
+
+def close_pools() -> None:
+    """Close the pools. The next query opens new ones.
+
+    A forked child would use its parent's sessions, and has no threads to run a pool: `gunicorn --preload`.
+    """
+    connections.close_all()
+    for connection in connections.all():
+        if connection.vendor == "postgresql":
+            connection.close_pool()  # type: ignore[attr-defined]
+
+
+def _limits(engine: str) -> dict[str, Any]:
+    seconds = settings.DATABASE_STATEMENT_SECONDS
+    if engine == SQLITE:
+        # How long a statement waits for another process that writes.
+        return {"timeout": seconds}
+    if engine == ENGINES["mysql"]:
+        # The client waits longer, so that the server ends a slow statement. It alone can leave a server that hangs.
+        waits = {"read_timeout": seconds + 2, "write_timeout": seconds + 2}
+        return {**waits, "init_command": MYSQL_LIMITS.format(seconds)}
+    # Projects whose primary is another engine have no such module, and no driver.
+    return {"pool": import_string(POOL)()} if find_spec(POOL.rpartition(".")[0]) else {}
