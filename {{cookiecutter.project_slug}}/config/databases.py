@@ -131,7 +131,7 @@ DATABASE_POOL_SIZE = 10
 # % if cookiecutter.__secondary
 
 # The secondary. For one more database of your own, copy these lines, and add its alias to OWN_DATABASES.
-DATABASES["secondary"] = environment.from_url(
+DATABASES["secondary"] = environment.own_database(
     env.str("SECONDARY_DATABASE_URL", default=""),
     "SECONDARY_DATABASE_URL",
     environment.beside(DATABASES["default"], "{{ cookiecutter.project_slug }}_secondary") if DEBUG else None,

@@ -50,12 +50,12 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
 
 
 def own_database(url: str, variable: str, development: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the entry of a database that this project owns: `default`, or another writable one.
+    """Return the entry of a database in `OWN_DATABASES`.
 
     Connecting has a time limit. `databases.serving` adds a pool and a limit for statements to it in web processes.
     Arguments and errors: see `from_url`.
     """
-    return {**with_limits(from_url(url, variable, development), {}), "OWN": True}
+    return with_limits(from_url(url, variable, development), {})
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -66,12 +66,12 @@ def sqlite(path: Path) -> dict[str, Any]:
 def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the entry for another database on the server of `config`, or for another file in its folder.
 
-    It leaves out what `config` sets for its own database: `ATOMIC_REQUESTS`, the connection pool and `OWN`.
+    It leaves out `ATOMIC_REQUESTS` and the connection pool, which `config` sets for its own database.
     """
     if config["ENGINE"] == SQLITE:
         name = str(Path(config["NAME"]).with_name(f"{name}.sqlite3"))
     options = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
-    return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False, "OWN": False}
+    return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False}
 
 
 #: Time limits for connections to servers: to connect, and to notice that a server is gone.

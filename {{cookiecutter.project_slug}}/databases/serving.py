@@ -27,13 +27,13 @@ MYSQL_LIMITS = (
 def fit_connections(*, asgi: bool) -> None:
     """Change the settings of this process's databases in place, before its first request.
 
-    Databases from `environment.own_database` get a limit of `DATABASE_STATEMENT_SECONDS`, and on PostgreSQL a pool of
+    Databases in `OWN_DATABASES` get a limit of `DATABASE_STATEMENT_SECONDS`, and on PostgreSQL a pool of
     at most `DATABASE_POOL_SIZE` connections. Argument `asgi`: whether each request runs in a thread of its own.
     """
     connections.close_all()
     for alias in connections:
         config = connections.settings[alias]
-        limits = _limits(config["ENGINE"]) if config.get("OWN") else {}
+        limits = _limits(config["ENGINE"]) if alias in settings.OWN_DATABASES else {}
         config["OPTIONS"] = {**limits, **config["OPTIONS"]}
         if asgi or "pool" in limits:
             # Under ASGI, no later request has the thread for which Django keeps a connection open: 100 requests left

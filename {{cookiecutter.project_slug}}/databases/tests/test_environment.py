@@ -53,15 +53,14 @@ class BesideTests(SimpleTestCase):
     def test_another_database_on_the_same_server(self):
         options = {"sslmode": "require"}
         entry = {"ENGINE": "django.db.backends.postgresql", "HOST": "db", "NAME": "one", "OPTIONS": options}
-        self.assertEqual(beside(entry, "two"), {**entry, "NAME": "two", "ATOMIC_REQUESTS": False, "OWN": False})
+        self.assertEqual(beside(entry, "two"), {**entry, "NAME": "two", "ATOMIC_REQUESTS": False})
         self.assertEqual(entry["NAME"], "one")
 
     def test_the_pool_and_the_transaction_of_each_request_are_left_out(self):
-        entry = {"ENGINE": "django.db.backends.postgresql", "NAME": "one", "ATOMIC_REQUESTS": True, "OWN": True}
+        entry = {"ENGINE": "django.db.backends.postgresql", "NAME": "one", "ATOMIC_REQUESTS": True}
         found = beside({**entry, "OPTIONS": {"pool": True, "sslmode": "require"}}, "two")
         self.assertEqual((found["ATOMIC_REQUESTS"], found["OPTIONS"]), (False, {"sslmode": "require"}))
         # Statements there get no limit: `databases.serving` changes our own databases only.
-        self.assertFalse(found["OWN"])
 
     def test_another_file_in_the_same_folder(self):
         entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/one.sqlite3"}

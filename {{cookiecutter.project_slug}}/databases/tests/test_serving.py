@@ -37,14 +37,14 @@ class ProcessTests(SimpleTestCase):
 
 
 class LimitTests(SimpleTestCase):
-    def fitted(self, config: dict[str, Any], *, asgi: bool = False) -> dict[str, Any]:
-        """Return what `fit_connections` makes of an entry."""
+    def fitted(self, config: dict[str, Any], *, asgi: bool = False, own: bool = True) -> dict[str, Any]:
+        """Return what `fit_connections` makes of an entry, of a database of our own or of someone else's."""
         handler = ConnectionHandler({"default": sqlite(Path("/nowhere")), "other": config})
         # This process is no web process: nothing may close its connections before it forks.
         with (
             mock.patch.object(serving.os, "register_at_fork"),
             mock.patch.object(serving, "connections", handler),
-            override_settings(DATABASE_STATEMENT_SECONDS=7),
+            override_settings(DATABASE_STATEMENT_SECONDS=7, OWN_DATABASES=["default", *(["other"] if own else [])]),
         ):
             serving.fit_connections(asgi=asgi)
         return handler.settings["other"]
@@ -57,8 +57,8 @@ class LimitTests(SimpleTestCase):
             self.assertIn(limit, options["init_command"])
 
     def test_databases_of_others_only_lose_their_kept_connections(self):
-        config = own_database("mysql://ann:x@db/shop", "X") | {"OWN": False}
-        found = self.fitted(config, asgi=True)
+        config = own_database("mysql://ann:x@db/shop", "X")
+        found = self.fitted(config, asgi=True, own=False)
         self.assertEqual((found["CONN_MAX_AGE"], found["OPTIONS"]), (0, config["OPTIONS"]))
 
     def test_connecting_to_our_own_database_has_a_time_limit_in_every_process(self):

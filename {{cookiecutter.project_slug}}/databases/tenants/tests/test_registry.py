@@ -42,7 +42,7 @@ class ConnectionSettingsTests(SimpleTestCase):
 
     def test_connection_settings_are_complete(self):
         config = Tenant(slug="chell", database="tenant_chell").connection_settings()
-        self.assertLessEqual(set(connections.settings["default"]) - {"DISABLE_SERVER_SIDE_CURSORS", "OWN"}, set(config))
+        self.assertLessEqual(set(connections.settings["default"]) - {"DISABLE_SERVER_SIDE_CURSORS"}, set(config))
         self.assertIs(config["ATOMIC_REQUESTS"], False)
         self.assertEqual(config["OPTIONS"], {"sslmode": "require"})
 
