@@ -118,6 +118,64 @@ def test_a_new_app_passes_make_check(
     assert "No changes detected" in make(project, tools, "check", env=on_its_engine(variant))
 
 
+ARCHIVE = """
+DATABASES["archive"] = environment.own_database(
+    env.str("ARCHIVE_DATABASE_URL", default=""),
+    "ARCHIVE_DATABASE_URL",
+    environment.beside(DATABASES["default"], "archive") if DEBUG else None,
+)
+OWN_DATABASES += ["archive"]
+APP_DATABASES |= {"sessions": "secondary", "wiki": "archive"}
+"""
+ARCHIVE_TESTS = """from django.contrib.sessions.models import Session
+from django.db import connections, router
+from django.test import TestCase
+
+from wiki.models import Page
+
+
+class ArchiveTests(TestCase):
+    databases = {"default", "secondary", "archive"}
+
+    def test_rows_are_in_a_database_of_another_engine(self):
+        page = Page.objects.create(title="a page", path="a")
+        self.assertEqual(page._state.db, "archive")
+        self.assertEqual(connections["archive"].vendor, "sqlite")
+        self.assertNotEqual(connections["default"].vendor, "sqlite")
+
+    def test_djangos_sessions_moved(self):
+        self.client.session.save()
+        self.assertEqual(router.db_for_write(Session), "secondary")
+        self.assertEqual(Session.objects.using("secondary").count(), 1)
+"""
+
+
+def test_one_more_database_of_another_engine_is_a_few_lines(
+    bake: Baker, environment: Environments, on_its_engine: Variables, tmp_path: Path
+) -> None:
+    variant = {
+        "primary_database": "postgresql",
+        "secondary_database": "writable",
+        "tenant_databases": "none",
+        "django_version": DJANGO or "6.1",
+    }
+    project = bake(**variant)
+    tools = environment(variant["django_version"])
+    sqlite = settings.sqlite(tmp_path)
+    env = {**settings.production(project, sqlite), "ARCHIVE_DATABASE_URL": sqlite("archive")}
+    project.run(tools, "python", "manage.py", "startapp", "wiki", env=env)
+    project.write("wiki/models.py", WIKI)
+    project.write("wiki/tests.py", ARCHIVE_TESTS)
+    replace(project, "config/settings.py", "    *DATABASE_APPS,\n", '    *DATABASE_APPS,\n    "wiki",\n')
+    project.write("config/databases.py", project.read("config/databases.py") + ARCHIVE)
+    project.run(tools, "python", "manage.py", "makemigrations", env=env)
+    said = project.run(tools, "python", "manage.py", "migrate_databases", env=env)
+    assert re.findall(r"^(\w+): \d+ applied$", said, re.MULTILINE) == ["default", "secondary", "archive"]
+    assert "archive: up to date" in project.run(tools, "python", "manage.py", "migrate_databases", env=env)
+    on_engine = {**on_its_engine(variant), "TEST_ARCHIVE_DATABASE_URL": sqlite("archive_of_tests")}
+    assert passed(project.run(tools, *PYTEST, env=on_engine))
+
+
 def replace(project: Bake, file: str, old: str, new: str) -> None:
     """Replace a text that must occur once in a file."""
     text = project.read(file)

@@ -25,6 +25,8 @@ def production(bake: Bake, url: Callable[[str], str]) -> dict[str, str]:
     are replaced by one where no server listens.
     """
     environment = {"SECRET_KEY": SECRET_KEY, "ALLOWED_HOSTS": "example.com", "DATABASE_URL": url("site")}
+    if bake.answers["__secondary"]:
+        environment["SECONDARY_DATABASE_URL"] = url("second")
     if bake.answers["__mirror"]:
         environment["MIRROR_DATABASE_URL"] = url("upstream")
     if bake.answers["__replicas"]:
