@@ -20,7 +20,7 @@ def configure(settings: dict[str, Any]) -> None:
     """
     primary = settings["DATABASES"]["default"]
     settings["DATABASES"] = {"default": {**primary}}
-    settings["TEST_RUNNER"] = "django.test.runner.DiscoverRunner"
+    settings["TEST_RUNNER"] = "databases.testing.templates.TemplateRunner"
     add_test_apps(settings)
     for part in parts(settings):
         part.configure(settings)
