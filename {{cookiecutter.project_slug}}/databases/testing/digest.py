@@ -22,10 +22,11 @@ from django.db.migrations.loader import MigrationLoader
 
 from databases.testing.names import PROJECT
 
+#: Others are in files. These may also come from the environment, or from another settings module.
 SETTINGS = (
-    "APP_DATABASES AUTH_USER_MODEL CACHES DATABASE_ROUTERS DEFAULT_AUTO_FIELD DEFAULT_INDEX_TABLESPACE "
-    "DEFAULT_TABLESPACE FIXTURE_DIRS INSTALLED_APPS LANGUAGE_CODE SITE_ID TIME_ZONE USE_I18N USE_TZ"
-).split()
+    *("APP_DATABASES", "AUTH_USER_MODEL", "CACHES", "DATABASE_ROUTERS", "DEFAULT_AUTO_FIELD", "DEFAULT_TABLESPACE"),
+    *("FIXTURE_DIRS", "INSTALLED_APPS", "LANGUAGE_CODE", "SITE_ID", "TIME_ZONE", "USE_TZ"),
+)
 DATA = (".csv", ".json", ".jsonl", ".sql", ".tsv", ".txt", ".xml", ".yaml", ".yml")
 #: Folders whose files may all be data, whatever they are called.
 INPUTS = {"fixtures", "migrations", "seeds"}

@@ -43,7 +43,7 @@ class Server:
             self._call("pg_advisory_lock_shared", tag)
         existing = self._names()
         self._drop_unused(existing)
-        copies = {}
+        copies: dict[str, Any] = {}
         for creation in creations:
             name = creation._get_test_db_name()
             if not (keepdb and name in existing):

@@ -104,7 +104,7 @@ class TemplateCreation(BaseDatabaseCreation):
         self.run.make(verbosity, options.get("keepdb", False))
         if not options.get("serialize") and (file or name in self.run.made):
             if verbosity >= 1:
-                self.log(f"Copying test database for alias {self._get_database_display_str(verbosity, name)}...")
+                self.log(f"Copying test database for alias {self.connection.alias!r}...")
             self.connection.close()
             settings.DATABASES[self.connection.alias]["NAME"] = self.connection.settings_dict["NAME"] = name
             self.connection.ensure_connection()
@@ -120,7 +120,7 @@ class TemplateCreation(BaseDatabaseCreation):
         return super().create_test_db(*args, **options)
 
     def _get_test_db_name(self) -> str:
-        name = str(super()._get_test_db_name())
+        name = str(super()._get_test_db_name())  # type: ignore[misc]
         # On MySQL, Django drops what a killed run has left under the same name.
         tagged = f"{name}_{self.run.tag if self.connection.vendor == 'postgresql' else f'k{self.run.digest}'}"
         return tagged if TAGGED.fullmatch(tagged) else name
@@ -134,7 +134,7 @@ class TemplateCreation(BaseDatabaseCreation):
         if self.connection.vendor == "postgresql" and TAGGED.fullmatch(test_database_name):
             self.connection.close_pool()  # type: ignore[attr-defined]
         else:
-            super()._destroy_test_db(test_database_name, verbosity)
+            super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]
 
 
 def _load(file: Path, target: sqlite3.Connection) -> bool:

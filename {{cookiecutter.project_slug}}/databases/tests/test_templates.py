@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,9 +57,10 @@ class FileTests(SimpleTestCase):
                 target.execute("CREATE TABLE note (id)")
                 raise KeyboardInterrupt
 
-        with closing(sqlite3.connect(":memory:", factory=KilledConnection)) as killed:
-            with self.assertRaises(KeyboardInterrupt):
-                templates._save(killed, self.file)
+        killed = sqlite3.connect(":memory:", factory=KilledConnection)
+        self.addCleanup(killed.close)
+        with self.assertRaises(KeyboardInterrupt):
+            templates._save(killed, self.file)
         self.assertEqual(self.tables(), [])
         templates._save(self.migrated, self.file)
         self.assertEqual(self.tables(), ["note"])
