@@ -59,7 +59,8 @@ class DigestTests(SimpleTestCase):
             ".env",
         ):
             with self.subTest(name):
-                self.assert_changes(lambda name=name: self.write(name))
+                self.assert_changes(lambda name=name: self.write(name, "one"))
+                self.assert_changes(lambda name=name: self.write(name, "two"))
 
     def test_another_name_of_a_file_changes_it(self):
         migration = self.project / "shelf/migrations/0001_initial.py"

@@ -69,6 +69,11 @@ class TemplateDatabaseTests(SimpleTestCase):
             names = [name for (name,) in cursor.fetchall()]
         return [name.removeprefix(self.project) for name in names if name.startswith(self.project)]
 
+    def oid(self, name: str) -> int:
+        with self.cursor() as cursor:
+            cursor.execute("SELECT oid FROM pg_database WHERE datname = %s", [self.project + name])
+            return cursor.fetchone()[0]
+
     def drop(self, names) -> None:
         for name in names():
             with self.cursor() as cursor:
@@ -191,11 +196,20 @@ class TemplateDatabaseTests(SimpleTestCase):
         kept = f"k{DIGEST}"
         self.run_of(self.creation(kept)).end()
         self.assertEqual(self.names(), [f"primary_{kept}", f"primary_t{DIGEST}"])
-        self.assertEqual(self.run_of(self.creation(kept), keepdb=True).make([], 0, 0, True), set())
+        before = self.oid(f"primary_{kept}")
+        self.run_of(self.creation(kept), keepdb=True).end()
+        self.assertEqual(self.oid(f"primary_{kept}"), before)
         self.run_of(self.creation("r00000002")).end()
         self.assertIn(f"primary_{kept}", self.names())
         self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
-        self.assertEqual(self.names(), [f"primary_{kept}", f"primary_t{DIGEST}", f"primary_t{OTHER_DIGEST}"])
+        self.assertEqual(self.names(), [f"primary_t{OTHER_DIGEST}"])
+
+    def test_kept_databases_are_made_again_if_the_run_asks_for_new_ones(self):
+        kept = f"k{DIGEST}"
+        self.run_of(self.creation(kept)).end()
+        before = self.oid(f"primary_{kept}")
+        self.run_of(self.creation(kept), keepdb=False).end()
+        self.assertNotEqual(self.oid(f"primary_{kept}"), before)
 
     def test_nobody_can_change_a_template(self):
         self.run_of(self.creation())
