@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 VARIABLE = "TEST_DATABASES_TO_DROP"
@@ -22,8 +23,8 @@ VARIABLE = "TEST_DATABASES_TO_DROP"
 
 def drop_unlocked(conninfo: str, databases: Mapping[str, list[str]]) -> None:
     """Drop databases on a PostgreSQL server. Arguments: where it is, and names by the number of their advisory lock."""
-    import psycopg
-    from psycopg import sql
+    # Not `import`: type checkers look for the package, which projects on other engines do not install.
+    psycopg, sql = import_module("psycopg"), import_module("psycopg.sql")
 
     def drop(name: str) -> None:
         # An error with one must not keep the others: the next run tries again.

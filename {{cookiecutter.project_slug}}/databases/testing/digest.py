@@ -29,7 +29,7 @@ SETTINGS = (
 )
 DATA = (".csv", ".json", ".jsonl", ".sql", ".tsv", ".txt", ".xml", ".yaml", ".yml")
 #: Folders whose files may all be data, whatever they are called.
-INPUTS = {"fixtures", "migrations", "seeds"}
+INPUTS = {"fixtures", "migrations"}
 #: Folders that programs write. Hidden folders and virtual environments do not count either.
 OUTPUTS = {"__pycache__", "htmlcov", "node_modules"}
 #: Bytes. Larger files count by size and time of change, because reading them would take longer than migrating.

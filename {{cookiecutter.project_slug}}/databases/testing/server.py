@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from django.db import Error
@@ -102,11 +103,9 @@ class Server:
 
     def _drop_unused(self, names: set[str]) -> None:
         """Start to drop databases of killed runs, of ended ones, and of other digests."""
-        from psycopg.conninfo import make_conninfo
-
         used = f"t{self.digest}", f"k{self.digest}"
         tagged = by_tag(names, self.project).items()
         unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag not in used}
         if unused:
-            info = self.cursor.connection.info
+            info, make_conninfo = self.cursor.connection.info, import_module("psycopg.conninfo").make_conninfo
             cleaning.start(make_conninfo("", **info.get_parameters(), password=info.password or None), unused)

@@ -79,7 +79,7 @@ class TemplateCreation(BaseDatabaseCreation):
 
     @property
     def template(self) -> str:
-        """The end of the template's name. All aliases of a role, such as the tenants, have the same one."""
+        """The end of the template's name. All aliases of a role have the same one."""
         try:
             role = role_of_alias(self.connection.alias)
         except LookupError:

@@ -52,7 +52,7 @@ class DigestTests(SimpleTestCase):
             "shelf/migrations/0002_words.dat",
             "shelf/migrations/test_mode.py",
             "shelf/fixtures/rows.json",
-            "seeds/fixtures/rows.dat",
+            "rows/fixtures/rows.dat",
             "shelf/models.py",
             "shelf/countries.csv",
             "manage.py",
