@@ -1,5 +1,7 @@
 """The bakes' own tests on real servers: the user's for every variant, the layer's for every combination of roles."""
 
+import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +10,19 @@ import pytest
 from tests.conftest import Baker, Variables
 from tests.support import variants
 from tests.support.environments import Environment
-from tests.support.own_postgres import running
+from tests.support.own_postgres import running, wait_until
 from tests.support.suites import MANAGE, PYTEST, make, passed
 from tests.support.variants import CHOICES, DJANGO, Variant
+
+#: A test that kills its run.
+KILLED = """
+import os, signal
+from django.test import TestCase
+
+class KillTests(TestCase):
+    def test_kill(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 Environments = Callable[[str], Environment]
 Modes = Callable[..., set[int]]
@@ -70,14 +82,39 @@ def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> 
     ],
     ids=["manage", "pytest"],
 )
-def test_a_run_leaves_no_database_behind(
+def test_a_run_leaves_templates_only_and_the_next_one_uses_them(
     bake: Baker, environment: Environments, tmp_path: Path, way: tuple[str, ...]
 ) -> None:
     project = bake(primary_database="postgresql", tenant_databases="fleet", django_version=DJANGO or "6.1")
-    names = "SELECT datname FROM pg_database ORDER BY 1"
+    tools = environment(project.answers["django_version"])
+    names = "SELECT oid, datname FROM pg_database ORDER BY 2"
     with running(tmp_path / "server") as own:
         before = own.server.execute(names)
         url = {"TEST_DATABASE_URL": own.server.url_for_tests("site")}
-        said = project.run(environment(project.answers["django_version"]), *way, env=url)
-        assert passed(said)
-        assert own.server.execute(names) == before
+
+        def left() -> list[str]:
+            return [str(row[1]) for row in own.server.execute(names) if row not in before]
+
+        def only_templates_are_left() -> bool:
+            return all(re.fullmatch(r"test_[0-9a-f]{8}_(primary|tenant)_t[0-9a-f]{10}", name) for name in left())
+
+        assert passed(project.run(tools, *way, env=url))
+        # Another process drops the databases of the run.
+        wait_until(only_templates_are_left)
+        templates = own.server.execute(names)
+        assert len(left()) == 2
+        assert passed(project.run(tools, *way, env=url))
+        wait_until(only_templates_are_left)
+        assert own.server.execute(names) == templates
+
+
+def test_a_killed_run_does_not_disturb_the_next_one(bake: Baker, environment: Environments, tmp_path: Path) -> None:
+    project = bake(primary_database="postgresql", tenant_databases="managed", django_version=DJANGO or "6.1")
+    tools = environment(project.answers["django_version"])
+    project.write("tests/test_kill.py", KILLED)
+    with running(tmp_path / "server") as own:
+        url = {"TEST_DATABASE_URL": own.server.url_for_tests("site")}
+        project.run(tools, *MANAGE, "tests.test_kill", env=url, code=-signal.SIGKILL)
+        assert own.server.execute("SELECT 1 FROM pg_database WHERE datname ~ '_r[0-9a-f]{8}$'")
+        assert passed(project.run(tools, *MANAGE, "databases.tenants.tests.test_cloning", env=url))
+        wait_until(lambda: not own.server.execute("SELECT 1 FROM pg_database WHERE datname ~ '_r[0-9a-f]{8}$'"))

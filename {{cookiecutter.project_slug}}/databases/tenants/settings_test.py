@@ -32,5 +32,4 @@ def configure(settings: dict[str, Any]) -> None:
         "TENANT_SERVERS": {"default": server},
         "TENANT_CACHE_SECONDS": 0,
         "TENANT_PASSWORD_KEYS": ["b25seSBmb3IgdGVzdHMsIGFuZCBub3RoaW5nIGVsc2U="],
-        "TEST_RUNNER": "databases.tenants.testing.CloningRunner",
     }

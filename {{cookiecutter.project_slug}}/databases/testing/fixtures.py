@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.conf import settings
 from django.test.utils import get_runner
 
+from databases.testing import templates
+
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Let the runner in `TEST_RUNNER` prepare test databases, as it does under `manage.py test`."""
-    prepare = getattr(get_runner(settings), "prepare", None)
-    if prepare is not None:
-        prepare()
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool
+) -> Iterator[None]:
+    """Make test databases from templates if `TEST_RUNNER` does, as under `manage.py test`."""
+    if not issubclass(get_runner(settings), templates.TemplateRunner):
+        yield
+        return
+    run = templates.install(keeps=django_db_keepdb)
+    yield
+    run.end()

@@ -25,7 +25,7 @@ def configure(settings: dict[str, Any]) -> None:
     for alias in settings["OWN_DATABASES"][1:]:
         variable = f"TEST_{alias.upper()}_DATABASE_URL"
         settings["DATABASES"][alias] = from_url(os.environ.get(variable, ""), variable, beside(primary, alias))
-    settings["TEST_RUNNER"] = "django.test.runner.DiscoverRunner"
+    settings["TEST_RUNNER"] = "databases.testing.templates.TemplateRunner"
     add_test_apps(settings)
     for part in parts(settings):
         part.configure(settings)

@@ -1,0 +1,111 @@
+"""The test databases of a run on one PostgreSQL server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from django.db import Error
+
+from databases.testing import cleaning
+from databases.testing.names import TAGGED, by_tag, lock_key
+
+#: How long a run waits for another one that builds the same template.
+BUILDING = "10min"
+#: How many databases PostgreSQL copies at the same time.
+COPIES = 4
+
+
+class Server:
+    """The session of a run that says which databases are in use, until `end` or until the process ends.
+
+    Arguments: the creation object of any database on the server, the tag of the run's databases, and the digest.
+    """
+
+    def __init__(self, creation: Any, tag: str, digest: str) -> None:
+        name = TAGGED.fullmatch(creation._get_test_db_name())
+        assert name  # noqa: S101 - for mypy: `is_copied` has looked
+        self.project, self.tag, self.digest = name[1], tag, digest
+        self.quote = creation.connection.ops.quote_name
+        self.session = contextlib.ExitStack()
+        self.cursor = self.session.enter_context(creation._nodb_cursor())
+
+    def make(self, creations: list[Any], clones: int, verbosity: int, keepdb: bool) -> set[str]:
+        """Copy a database and its clones for each alias, and return their names. Builds the templates that are missing.
+
+        With `keepdb` it leaves databases out that exist.
+        """
+        self.cursor.execute(f"SET lock_timeout = '{BUILDING}'")
+        for tag in (f"t{self.digest}", self.tag):
+            self._call("pg_advisory_lock_shared", tag)
+        existing = self._names()
+        self._drop_unused(existing)
+        copies: dict[str, Any] = {}
+        for creation in creations:
+            name = creation._get_test_db_name()
+            if not (keepdb and name in existing):
+                copies |= dict.fromkeys([name, *(f"{name}_{number + 1}" for number in range(clones))], creation)
+        for name in copies.keys() & existing:
+            self.cursor.execute(f"DROP DATABASE {self.quote(name)} WITH (FORCE)")
+        for creation in dict.fromkeys(copies.values()):
+            self._build(creation, verbosity)
+
+        def copy(name: str) -> None:
+            template = self.quote(self.project + copies[name].template)
+            with copies[name]._nodb_cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {template}")
+
+        with ThreadPoolExecutor(max_workers=COPIES) as pool:
+            list(pool.map(copy, copies))
+        return {*copies}
+
+    def end(self) -> None:
+        """End the session, and have databases dropped that nobody uses."""
+        # Without the server there is nothing to drop.
+        with contextlib.suppress(Error), self.session:
+            # Now, because the server may notice the end of the session after the other process has looked for locks.
+            self.cursor.execute("SELECT pg_advisory_unlock_all()")
+            self._drop_unused(self._names())
+
+    def _build(self, creation: Any, verbosity: int) -> None:
+        """Migrate a database of this run, and make it the template, unless there is one."""
+        template = self.project + creation.template
+        if template in self._names():
+            return
+        with self._alone():
+            if template not in self._names():
+                name = creation.migrate(verbosity=verbosity, autoclobber=True)
+                creation.connection.close()
+                creation.connection.close_pool()
+                # PostgreSQL copies no database that has sessions.
+                self.cursor.execute(f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS false")
+                self.cursor.execute(f"ALTER DATABASE {self.quote(name)} RENAME TO {self.quote(template)}")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within the block, no other run of this project builds templates on this server."""
+        self._call("pg_advisory_lock", "building")
+        try:
+            yield
+        finally:
+            self._call("pg_advisory_unlock", "building")
+
+    def _call(self, function: str, tag: str) -> None:
+        self.cursor.execute(f"SELECT {function}(%s)", [lock_key(self.project, tag)])
+
+    def _names(self) -> set[str]:
+        self.cursor.execute("SELECT datname FROM pg_database")
+        return {name for (name,) in self.cursor.fetchall()}
+
+    def _drop_unused(self, names: set[str]) -> None:
+        """Start to drop databases of killed runs, of ended ones, and of other digests."""
+        used = f"t{self.digest}", f"k{self.digest}"
+        tagged = by_tag(names, self.project).items()
+        unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag not in used}
+        if unused:
+            info, make_conninfo = self.cursor.connection.info, import_module("psycopg.conninfo").make_conninfo
+            cleaning.start(make_conninfo("", **info.get_parameters(), password=info.password or None), unused)

@@ -1,0 +1,183 @@
+"""Test databases are copies of templates: databases that are migrated once, and kept under the digest of their sources.
+
+On PostgreSQL a template is a database on the test server; on SQLite it is a file in the project's folder `.cache`, from
+which databases in memory are filled. MySQL cannot copy a database: there Django migrates each test database.
+
+- Any change of the sources makes another digest, so no run uses an old template: see `digest.py`.
+- A template gets its name in the last step. A killed run leaves databases that bear its own tag, and no template.
+- Runs at the same time have different tags. One of them builds a template, and the others wait for it.
+- What nobody uses is dropped in the background, when a run ends and when the next one starts: see `cleaning.py`.
+
+A copy lacks what PostgreSQL keeps outside of a database: `ALTER DATABASE … SET`, and grants on the database itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.test.runner import DiscoverRunner
+
+from databases.registry import role_of_alias
+from databases.testing.digest import digest
+from databases.testing.names import PROJECT, TAGGED
+from databases.testing.server import Server
+
+CACHE = PROJECT / ".cache" / "test_templates"
+
+
+class Run:
+    """The test databases of one run. Arguments: whether they are kept, and how many clones there are of each."""
+
+    def __init__(self, keeps: bool = False, clones: int = 0) -> None:
+        self.keeps, self.clones = keeps, clones
+        self.id = f"r{secrets.token_hex(4)}"
+        self.wanted: list[TemplateCreation] = []
+        self.made: set[str] = set()
+        self.servers: list[Server] = []
+
+    @cached_property
+    def digest(self) -> str:
+        # Computed when the first name is asked for, because options of pytest change settings until then.
+        return digest()
+
+    @property
+    def tag(self) -> str:
+        """What the names of this run's databases on PostgreSQL end with."""
+        return f"k{self.digest}" if self.keeps else self.id
+
+    def make(self, verbosity: int, keepdb: bool) -> None:
+        """Make the databases on PostgreSQL that this run wants and has not made, several at a time."""
+        servers: dict[str, list[TemplateCreation]] = {}
+        while self.wanted:
+            creation = self.wanted.pop(0)
+            if creation.connection.vendor == "postgresql" and TAGGED.fullmatch(creation._get_test_db_name()):
+                config = creation.connection.settings_dict
+                address = repr([config[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
+                servers.setdefault(address, []).append(creation)
+        for creations in servers.values():
+            self.servers.append(Server(creations[0], self.tag, self.digest))
+            self.made |= self.servers[-1].make(creations, self.clones, verbosity, keepdb)
+
+    def end(self) -> None:
+        """Give this run's databases up. They are dropped in the background, unless they are kept."""
+        while self.servers:
+            self.servers.pop().end()
+
+
+class TemplateCreation(BaseDatabaseCreation):
+    """A mixin for an engine's creation class. All connections of a test run share its `run`."""
+
+    run: Run
+
+    @property
+    def template(self) -> str:
+        """The end of the template's name. All aliases of a role have the same one."""
+        try:
+            role = role_of_alias(self.connection.alias)
+        except LookupError:
+            role = self.connection.alias
+        return f"{role}_t{self.run.digest}"
+
+    @property
+    def file(self) -> Path | None:
+        """The template of a SQLite database in memory."""
+        name = self._get_test_db_name()
+        is_in_memory = self.connection.vendor == "sqlite" and self.is_in_memory_db(name)  # type: ignore[attr-defined]
+        return CACHE / f"{self.template}.sqlite3" if is_in_memory else None
+
+    def test_db_signature(self) -> tuple[Any, ...]:
+        """Return what Django's method returns. Django calls it for all databases of a run before it makes the first."""
+        self.run.wanted.append(self)
+        return super().test_db_signature()
+
+    def create_test_db(self, *args: Any, **options: Any) -> str:
+        """Make the test database like Django's method of this name, and return its name."""
+        name, file, verbosity = self._get_test_db_name(), self.file, options.get("verbosity", 1)
+        self.run.make(verbosity, options.get("keepdb", False))
+        if not options.get("serialize") and (file or name in self.run.made):
+            if verbosity >= 1:
+                self.log(f"Copying test database for alias {self.connection.alias!r}...")
+            self.connection.close()
+            settings.DATABASES[self.connection.alias]["NAME"] = self.connection.settings_dict["NAME"] = name
+            self.connection.ensure_connection()
+            if not file or _load(file, self.connection.connection):
+                return name
+        name = self.migrate(*args, **options)
+        if file:
+            _save(self.connection.connection, file)
+        return name
+
+    def migrate(self, *args: Any, **options: Any) -> str:
+        """Make the test database in Django's way."""
+        return super().create_test_db(*args, **options)
+
+    def _get_test_db_name(self) -> str:
+        name = str(super()._get_test_db_name())  # type: ignore[misc]
+        # On MySQL, Django drops what a killed run has left under the same name.
+        tagged = f"{name}_{self.run.tag if self.connection.vendor == 'postgresql' else f'k{self.run.digest}'}"
+        return tagged if TAGGED.fullmatch(tagged) else name
+
+    def _clone_test_db(self, suffix: str, *args: Any, **options: Any) -> None:
+        if self.get_test_db_clone_settings(suffix)["NAME"] not in self.run.made:
+            super()._clone_test_db(suffix, *args, **options)  # type: ignore[misc]
+
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        # On PostgreSQL `Run.end` has all databases dropped.
+        if self.connection.vendor == "postgresql" and TAGGED.fullmatch(test_database_name):
+            self.connection.close_pool()  # type: ignore[attr-defined]
+        else:
+            super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]
+
+
+def _load(file: Path, target: sqlite3.Connection) -> bool:
+    """Fill a database from a template, and return whether there is one."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as template:
+            template.backup(target)
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def _save(source: sqlite3.Connection, file: Path) -> None:
+    """Keep a migrated database as a template, in place of older ones. Without it the next run migrates again."""
+    unfinished = file.with_suffix(f".{secrets.token_hex(4)}")
+    # The folder may be read-only, or another run may remove the unfinished file.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(unfinished)) as target:
+            source.backup(target)
+        unfinished.replace(file)
+        for old in file.parent.glob(f"{file.stem.rpartition('_')[0]}_t*"):
+            if old.stem != file.stem:
+                old.unlink(missing_ok=True)
+
+
+def install(keeps: bool = False, clones: int = 0) -> Run:
+    """Let Django make test databases from templates. Arguments: as for `Run`, which the caller must `end`."""
+    run = Run(keeps, clones)
+    for alias in settings.DATABASES:
+        connection = connections[alias]
+        bases = (TemplateCreation, connection.creation_class)
+        connection.creation = type("TemplateCreation", bases, {"run": run})(connection)
+    return run
+
+
+class TemplateRunner(DiscoverRunner):
+    """Django's runner with test databases from templates. Under pytest `databases.testing.fixtures` does the same."""
+
+    def setup_databases(self, **kwargs: Any) -> Any:
+        self.databases_of_run = install(self.keepdb, self.parallel if self.parallel > 1 else 0)
+        return super().setup_databases(**kwargs)
+
+    def teardown_databases(self, old_config: Any, **kwargs: Any) -> None:
+        super().teardown_databases(old_config, **kwargs)
+        self.databases_of_run.end()

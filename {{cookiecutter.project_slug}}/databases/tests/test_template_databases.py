@@ -1,0 +1,249 @@
+"""Templates on a PostgreSQL server: built once, copied for each run, and dropped when nobody uses them any more."""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from unittest import mock
+
+from django.db import OperationalError, connections
+from django.test import SimpleTestCase
+
+from databases.testing import cleaning, server
+from databases.testing.names import PROJECT
+from databases.testing.server import Server
+
+DIGEST = "0123456789"
+OTHER_DIGEST = "9876543210"
+
+
+class Creation:
+    """Stands in for Django's creation object of an alias, in a project of this test. Migrating makes one database."""
+
+    def __init__(self, project: str, alias: str, run: str, digest: str = DIGEST) -> None:
+        self.connection = connections["default"].copy()
+        self.connection.inc_thread_sharing()
+        self.name, self.template = f"{project}{alias}_{run}", f"{alias}_t{digest}"
+        self.digest, self.run = digest, run
+        self.migrated = 0
+
+    def _get_test_db_name(self) -> str:
+        return self.name
+
+    def _nodb_cursor(self):
+        return self.connection._nodb_cursor()
+
+    def migrate(self, **options) -> str:
+        self.migrated += 1
+        with self._nodb_cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{self.name}"')
+        return self.name
+
+
+class TemplateDatabaseTests(SimpleTestCase):
+    databases = {"default"}
+
+    def setUp(self):
+        self.project = f"test_{uuid.uuid4().hex[:8]}_"
+        self.addCleanup(self.drop, self.names)
+        # At once, instead of in another process.
+        patch = mock.patch.object(cleaning, "start", cleaning.drop_unlocked)
+        self.start = patch.start()
+        self.addCleanup(patch.stop)
+
+    @contextmanager
+    def cursor(self):
+        with connections["default"].copy()._nodb_cursor() as cursor:
+            yield cursor
+
+    def names(self) -> list[str]:
+        """Return the databases of the test's project, without what their names begin with."""
+        with self.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database ORDER BY 1")
+            names = [name for (name,) in cursor.fetchall()]
+        return [name.removeprefix(self.project) for name in names if name.startswith(self.project)]
+
+    def oid(self, name: str) -> int:
+        with self.cursor() as cursor:
+            cursor.execute("SELECT oid FROM pg_database WHERE datname = %s", [self.project + name])
+            return cursor.fetchone()[0]
+
+    def drop(self, names) -> None:
+        for name in names():
+            with self.cursor() as cursor:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{self.project}{name}" WITH (FORCE)')
+
+    def creation(self, run: str = "r00000001", alias: str = "primary", digest: str = DIGEST) -> Creation:
+        return Creation(self.project, alias, run, digest)
+
+    def run_of(self, *creations: Creation, clones: int = 0, keepdb: bool = False) -> Server:
+        """Return the started run of these aliases. The test must `end` or `kill` it."""
+        started = Server(creations[0], creations[0].run, creations[0].digest)
+        self.addCleanup(started.session.close)
+        started.make([*creations], clones, verbosity=0, keepdb=keepdb)
+        return started
+
+    def kill(self, run: Server) -> None:
+        """End the session of a run as the end of its process does, and wait until the server has noticed."""
+        pid = run.cursor.connection.info.backend_pid
+        run.session.close()
+        self.wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s", pid)
+
+    def wait_until(self, query: str, *parameters) -> None:
+        deadline = time.monotonic() + 60
+        with self.cursor() as cursor:
+            while time.monotonic() < deadline:
+                cursor.execute(query, parameters)
+                if cursor.fetchone()[0]:
+                    return
+        self.fail(f"This did not become true within a minute: {query}")
+
+    def test_a_template_is_built_once_and_copied_for_each_run(self):
+        first, second = self.creation(), self.creation("r00000002")
+        self.run_of(first).end()
+        self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
+        run = self.run_of(second, clones=2)
+        copies = [f"primary_r00000002{clone}" for clone in ("", "_1", "_2")]
+        self.assertEqual(self.names(), [*copies, f"primary_t{DIGEST}"])
+        self.assertEqual((first.migrated, second.migrated), (1, 0))
+        run.end()
+        self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
+
+    def test_all_aliases_of_a_role_share_a_template(self):
+        creations = [self.creation(alias=alias) for alias in ("tenant_a", "tenant_b", "primary")]
+        for creation in creations[:2]:
+            creation.template = f"tenant_t{DIGEST}"
+        self.run_of(*creations)
+        self.assertEqual([each.migrated for each in creations], [1, 0, 1])
+        self.assertIn("tenant_b_r00000001", self.names())
+
+    def test_changed_sources_have_another_template_and_the_old_one_is_dropped(self):
+        self.run_of(self.creation()).end()
+        changed = self.creation("r00000002", digest=OTHER_DIGEST)
+        self.run_of(changed).end()
+        self.assertEqual(changed.migrated, 1)
+        self.assertEqual(self.names(), [f"primary_t{OTHER_DIGEST}"])
+
+    def test_a_killed_build_leaves_no_template_and_the_next_run_starts(self):
+        class Killed(Creation):
+            def migrate(self, **options) -> str:
+                super().migrate()
+                raise KeyboardInterrupt
+
+        killed = Killed(self.project, "primary", "r00000001")
+        run = Server(killed, killed.run, DIGEST)
+        with self.assertRaises(KeyboardInterrupt):
+            run.make([killed], 0, verbosity=0, keepdb=False)
+        self.assertEqual(self.names(), ["primary_r00000001"])
+        self.kill(run)
+        following = self.creation("r00000002")
+        self.run_of(following)
+        self.assertEqual(following.migrated, 1)
+        self.assertEqual(self.names(), ["primary_r00000002", f"primary_t{DIGEST}"])
+
+    def test_the_next_run_drops_what_a_killed_run_has_left(self):
+        self.kill(self.run_of(self.creation(), clones=1))
+        self.assertEqual(len(self.names()), 3)
+        self.run_of(self.creation("r00000002"))
+        self.assertEqual(self.names(), ["primary_r00000002", f"primary_t{DIGEST}"])
+
+    def test_runs_at_the_same_time_keep_their_databases_and_templates(self):
+        first = self.run_of(self.creation())
+        second = self.run_of(self.creation("r00000002", digest=OTHER_DIGEST))
+        in_use = ["primary_r00000001", "primary_r00000002", f"primary_t{DIGEST}", f"primary_t{OTHER_DIGEST}"]
+        self.assertEqual(self.names(), in_use)
+        first.end()
+        self.assertEqual(self.names(), in_use[1:])
+        second.end()
+        self.assertEqual(self.names(), in_use[3:])
+
+    def test_of_two_runs_that_start_together_one_builds_and_the_other_waits(self):
+        together = threading.Barrier(2)
+
+        class Looking(Server):
+            def _build(self, creation, verbosity):
+                together.wait(timeout=60)
+                super()._build(creation, verbosity)
+
+        creations = [self.creation(f"r0000000{number}") for number in (1, 2)]
+        runs = [Looking(each, each.run, DIGEST) for each in creations]
+        threads = [
+            threading.Thread(target=run.make, args=([creation], 0, 0, False))
+            for run, creation in zip(runs, creations, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.names(), ["primary_r00000001", "primary_r00000002", f"primary_t{DIGEST}"])
+        self.assertEqual(sum(each.migrated for each in creations), 1)
+        for run in runs:
+            run.end()
+
+    def test_waiting_for_a_build_has_a_limit(self):
+        builds = Server(self.creation(), "r00000001", DIGEST)
+        self.addCleanup(builds.session.close)
+        with builds._alone(), mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
+            self.run_of(self.creation("r00000002"))
+
+    def test_kept_databases_are_used_again_until_the_sources_change(self):
+        kept = f"k{DIGEST}"
+        self.run_of(self.creation(kept)).end()
+        self.assertEqual(self.names(), [f"primary_{kept}", f"primary_t{DIGEST}"])
+        before = self.oid(f"primary_{kept}")
+        self.run_of(self.creation(kept), keepdb=True).end()
+        self.assertEqual(self.oid(f"primary_{kept}"), before)
+        self.run_of(self.creation("r00000002")).end()
+        self.assertIn(f"primary_{kept}", self.names())
+        self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
+        self.assertEqual(self.names(), [f"primary_t{OTHER_DIGEST}"])
+
+    def test_kept_databases_are_made_again_if_the_run_asks_for_new_ones(self):
+        kept = f"k{DIGEST}"
+        self.run_of(self.creation(kept)).end()
+        before = self.oid(f"primary_{kept}")
+        self.run_of(self.creation(kept), keepdb=False).end()
+        self.assertNotEqual(self.oid(f"primary_{kept}"), before)
+
+    def test_nobody_can_change_a_template(self):
+        self.run_of(self.creation())
+        connection = connections["default"].copy()
+        connection.settings_dict = {**connection.settings_dict, "NAME": f"{self.project}primary_t{DIGEST}"}
+        self.addCleanup(connection.close)
+        with self.assertRaisesMessage(OperationalError, "not currently accepting connections"):
+            connection.ensure_connection()
+
+
+class ProcessTests(SimpleTestCase):
+    databases = {"default"}
+
+    def test_another_process_drops_what_is_not_locked(self):
+        name = f"test_{uuid.uuid4().hex[:8]}_primary_r00000001"
+        with connections["default"].copy()._nodb_cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+            info = cursor.connection.info
+            cleaning.start(f"{info.dsn} password='{info.password}'", {"1": [name]})
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+                if not cursor.fetchone():
+                    return
+        self.fail(f"The database {name} was not dropped within a minute.")
+
+    def test_whoever_reads_the_output_of_a_run_does_not_wait_for_it(self):
+        # A server that never answers, so that the process does not end.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            code = "import sys; from databases.testing import cleaning; cleaning.start(sys.argv[1], {})"
+            conninfo = f"host=127.0.0.1 port={silent.getsockname()[1]} sslmode=disable gssencmode=disable"
+            subprocess.run(
+                [sys.executable, "-c", code, conninfo], cwd=PROJECT, capture_output=True, check=True, timeout=60
+            )
+            with silent.accept()[0] as connection:
+                self.assertTrue(connection.recv(1000))
+                self.assertEqual(select.select([connection], [], [], 0)[0], [], "The process has ended.")

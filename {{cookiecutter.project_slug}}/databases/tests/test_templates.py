@@ -1,0 +1,71 @@
+"""Templates of SQLite: files that fill the test databases in memory. A file that is missing or broken does no harm."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.test import SimpleTestCase
+
+from databases.testing import templates
+
+
+class FileTests(SimpleTestCase):
+    def setUp(self):
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name) / "templates"
+        self.file = self.folder / "primary_t0123456789.sqlite3"
+        self.migrated = self.database()
+        self.migrated.execute("CREATE TABLE note (id)")
+        self.migrated.commit()
+
+    def database(self) -> sqlite3.Connection:
+        database = sqlite3.connect(":memory:")
+        self.addCleanup(database.close)
+        return database
+
+    def tables(self) -> list[str]:
+        """Return the tables of a database that is filled from the template, or no tables without one."""
+        database = self.database()
+        found = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        self.assertEqual(found, [])
+        if templates._load(self.file, database):
+            found = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        return found
+
+    def test_a_database_is_filled_from_the_template(self):
+        templates._save(self.migrated, self.file)
+        self.assertEqual(self.tables(), ["note"])
+
+    def test_without_a_template_no_file_is_made(self):
+        self.assertEqual(self.tables(), [])
+        self.folder.mkdir()
+        self.assertEqual(self.tables(), [])
+        self.assertEqual([*self.folder.iterdir()], [])
+
+    def test_a_template_replaces_those_of_older_sources_only(self):
+        old, other = (self.folder / f"{name}.sqlite3" for name in ("primary_t9876543210", "mirror_t9876543210"))
+        for file in (old, other, self.file):
+            templates._save(self.migrated, file)
+        self.assertEqual({*self.folder.iterdir()}, {self.file, other})
+
+    def test_a_killed_run_leaves_no_template(self):
+        class KilledConnection(sqlite3.Connection):
+            def backup(self, target, **options):
+                target.execute("CREATE TABLE note (id)")
+                raise KeyboardInterrupt
+
+        killed = sqlite3.connect(":memory:", factory=KilledConnection)
+        self.addCleanup(killed.close)
+        with self.assertRaises(KeyboardInterrupt):
+            templates._save(killed, self.file)
+        self.assertEqual(self.tables(), [])
+        templates._save(self.migrated, self.file)
+        self.assertEqual(self.tables(), ["note"])
+
+    def test_a_folder_that_cannot_be_written_does_not_stop_the_run(self):
+        self.folder.write_text("a file")
+        templates._save(self.migrated, self.file)
+        self.assertEqual(self.tables(), [])
