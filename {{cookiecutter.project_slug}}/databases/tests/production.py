@@ -44,6 +44,7 @@ import contextlib, io, json, sys
 from django.core.management import execute_from_command_line
 from django.test import override_settings
 answers = sys.stdout
+print(file=answers, flush=True)
 for line in sys.stdin:
     words, changed = json.loads(line)
     out, err, code = io.StringIO(), io.StringIO(), 0
@@ -112,6 +113,8 @@ class Commands:
         os.close(stdin)
         os.close(stdout)
         self._requests, self._answers = open(requests, "w"), open(answers)  # noqa: PTH123, SIM115
+        # It has read the sources: a test may change them now.
+        self._answers.readline()
 
     def run(self, *words: str, **changed: Any) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` with these words. Keyword arguments override settings."""
