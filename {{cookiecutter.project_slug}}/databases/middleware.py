@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse
 
@@ -37,7 +38,8 @@ class DatabaseDownMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         alias = unavailable_database(exception)
-        if alias in (None, DEFAULT_DB_ALIAS):
+        # Databases that are opened on demand are not in DATABASES: their role answers for them.
+        if alias == DEFAULT_DB_ALIAS or alias not in settings.DATABASES:
             return None
         # The class only: the driver's message contains the address, and some drivers add the user.
         logger.warning("A page needs %r, which is unavailable (%s)", alias, type(exception.__cause__).__name__)

@@ -36,13 +36,16 @@ def migrate_all(*, pending_only: bool = False) -> Iterator[Result]:
         result = _migrate(alias, pending_only=pending_only)
         failed = failed or (alias == DEFAULT_DB_ALIAS and bool(result.error))
         yield result
+    migrated = {*settings.OWN_DATABASES}
     for role in _roles():
         if failed:
             yield Result(role.label, [], skipped="default failed")
-        else:
-            yield from role.migrate_databases(pending_only=pending_only)
+            continue
+        for result in role.migrate_databases(pending_only=pending_only):
+            migrated.add(result.database)
+            yield result
     for alias in connections:
-        if alias not in settings.OWN_DATABASES:
+        if alias not in migrated:
             yield Result(alias, [], skipped="this project does not migrate it")
 
 
@@ -82,5 +85,5 @@ def _create(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor == "sqlite":
         return
     parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
-        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)
+    with connection._nodb_cursor() as cursor:
+        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]

@@ -25,8 +25,8 @@ class TenantsConfig(AppConfig):
 
     def migrate_databases(self, *, pending_only: bool) -> Iterator[Result]:
         """Migrate each tenant's database, and yield its result."""
-        found: Iterator[Result] = import_module(settings.TENANT_PROVISIONING).migrate_databases(pending_only=pending_only)
-        return found
+        provisioning = import_module(settings.TENANT_PROVISIONING)
+        yield from provisioning.migrate_databases(pending_only=pending_only)
 
     def dynamic_aliases(self) -> list[str]:
         """Return the aliases of all tenants that have a database. Raises Django's database errors."""

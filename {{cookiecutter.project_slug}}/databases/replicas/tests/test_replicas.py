@@ -210,6 +210,9 @@ class TestCaseTests(TestCase):
 class OtherRolesTests(TransactionTestCase):
     databases = {"default", "replica"}
 
+    def setUp(self):
+        forget_everything()
+
     def test_an_app_of_another_database_of_ours_is_not_read_from_a_replica(self):
         moved = {**settings.APP_DATABASES, "layer_notebook": "archive"}
         with use_replica():

@@ -95,6 +95,7 @@ class AdminTests(TestCase):
             "django.contrib.messages.middleware.MessageMiddleware",
             SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
         ):
+            self.client.defaults["HTTP_HOST"] = "example.com"
             self.client.force_login(get_user_model()._default_manager.create_superuser("layer-admin"))
             self.client.post(reverse("admin:layer_diary_entry_add"), {"text": "from the admin", "note_id": 1})
             entry = Entry.objects.get()

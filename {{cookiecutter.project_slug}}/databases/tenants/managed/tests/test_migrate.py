@@ -84,7 +84,8 @@ class MigrateDatabasesTests(MigrateTestCase):
             mock.patch.object(migrating, "_migrate", lambda alias, **options: Result(alias, [])),
         ):
             call_command("migrate_databases", *words, stdout=stdout, stderr=stdout)
-        return [line for line in stdout.getvalue().splitlines() if "tenant" in line or line.startswith(" ")]
+        ours = (f"tenant_{self.first}", f"tenant_{self.second}", "tenants:", " ")
+        return [line for line in stdout.getvalue().splitlines() if line.startswith(ours)]
 
     def test_tenants_are_migrated_after_the_other_databases(self):
         aliases = [f"tenant_{self.first}", f"tenant_{self.second}"]
