@@ -18,7 +18,7 @@ ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
 
 
 class ReplicaRouter:
-    """Stands just before `OwnRouter`, shares the models of the primary, and leaves writes and migrations to that router.
+    """Stands just before `OwnRouter` and shares the models of the primary. That router has the writes and migrations.
 
     Reads stay on the primary inside a transaction there (so a `TestCase` sees its own rows), after a write in the same
     request, and for objects that were loaded from the primary. Users and the layer's own tables are always read there.
