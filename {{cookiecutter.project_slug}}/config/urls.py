@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+# % if cookiecutter.__secondary or cookiecutter.__tenants
 # % if cookiecutter.__secondary
 from events.views import events  # example
 # % endif
@@ -10,6 +11,7 @@ from events.views import events  # example
 from projects.views import data_points  # example
 # % endif
 
+# % endif
 urlpatterns = [
     path("", include("databases.urls")),
     path("admin/", admin.site.urls),
