@@ -1,4 +1,4 @@
-"""The bakes' own tests on real servers: the user's for every variant, the layer's for every combination of roles."""
+"""The bakes' own tests on real servers: the user's for every variant, the layer's for every pair of roles."""
 
 import re
 import signal
@@ -29,7 +29,7 @@ Modes = Callable[..., set[int]]
 
 
 def runner(variant: Variant) -> tuple[str, ...]:
-    """Return one of the two runners: each combination of roles meets both, and each engine and version does."""
+    """Return one of the two runners, in turn: each engine and each version of Django meets both."""
     is_first = variant["django_version"] == CHOICES["django_version"][0]
     return PYTEST if is_first != (variant["primary_database"] == "postgresql") else MANAGE
 
