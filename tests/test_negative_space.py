@@ -50,7 +50,7 @@ USES = {
 }
 #: Django, the layer or pytest find these modules by their names.
 FOUND_BY_NAME = re.compile(
-    r"(.*/)?(manage|apps|admin|models|models/__init__|settings_test|urls|(migrations|management/commands)/\w+"
+    r"(.*/)?(manage|apps|admin|models|models/__init__|settings_test|tests|urls|(migrations|management/commands)/\w+"
     r"|tests/(\w+/)?test_\w+)\.py"
 )
 
