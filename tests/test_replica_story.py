@@ -33,7 +33,7 @@ import contextlib
 import threading
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from users.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
@@ -194,7 +194,7 @@ urlpatterns = [
 PREPARE = """
 import django
 django.setup()
-from django.contrib.auth.models import User
+from users.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from notes.models import Note

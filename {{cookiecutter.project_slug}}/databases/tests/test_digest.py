@@ -93,7 +93,7 @@ class DigestTests(SimpleTestCase):
         found = {digest.digest()}
         with override_settings(DATABASE_ROUTERS=[]):
             found.add(digest.digest())
-        with override_settings(APP_DATABASES={}):
+        with override_settings(APP_DATABASES={"layer_notebook": "elsewhere"}):
             found.add(digest.digest())
         with mock.patch.object(digest.django, "get_version", return_value="0"):
             found.add(digest.digest())
