@@ -25,18 +25,18 @@ class OwnRouterTests(SimpleTestCase):
                 self.assertFalse(OwnRouter().allow_migrate("default", "layer_notebook"))
 
     def test_an_app_with_a_line_lives_in_that_database_of_our_own_and_nowhere_else(self):
-        moved = {**settings.APP_DATABASES, "layer_notebook": "archive"}
-        with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "archive"]):
-            self.assertEqual(router.db_for_read(Note), "archive")
-            self.assertEqual(router.db_for_write(Note), "archive")
-            self.assertTrue(OwnRouter().allow_migrate("archive", "layer_notebook", database="archive"))
+        moved = {**settings.APP_DATABASES, "layer_notebook": "layer-archive"}
+        with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "layer-archive"]):
+            self.assertEqual(router.db_for_read(Note), "layer-archive")
+            self.assertEqual(router.db_for_write(Note), "layer-archive")
+            self.assertTrue(OwnRouter().allow_migrate("layer-archive", "layer_notebook", database="layer-archive"))
             self.assertFalse(OwnRouter().allow_migrate("default", "layer_notebook"))
-            self.assertFalse(OwnRouter().allow_migrate("archive", "admin"))
-            self.assertEqual(role_of_alias("archive"), "archive")
+            self.assertFalse(OwnRouter().allow_migrate("layer-archive", "admin"))
+            self.assertEqual(role_of_alias("layer-archive"), "layer-archive")
             self.assertEqual(registry.problems(), [])
         with override_settings(APP_DATABASES=moved):
             (error,) = registry.problems()
-        self.assertIn("'layer_notebook' into 'archive', which is neither an alias in OWN_DATABASES", error.msg)
+        self.assertIn("'layer_notebook' into 'layer-archive', which is neither an alias in OWN_DATABASES", error.msg)
 
     def test_a_hint_narrows_an_operation_and_never_widens_it(self):
         for hint, allowed in (("primary", True), ("default", True), ("elsewhere", False)):

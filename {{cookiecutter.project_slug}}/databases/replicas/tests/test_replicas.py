@@ -214,8 +214,8 @@ class OtherRolesTests(TransactionTestCase):
         forget_everything()
 
     def test_an_app_of_another_database_of_ours_is_not_read_from_a_replica(self):
-        moved = {**settings.APP_DATABASES, "layer_notebook": "archive"}
+        moved = {**settings.APP_DATABASES, "layer_notebook": "layer-archive"}
         with use_replica():
             self.assertEqual(router.db_for_read(Note), "replica")
-            with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "archive"]):
-                self.assertEqual(router.db_for_read(Note), "archive")
+            with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "layer-archive"]):
+                self.assertEqual(router.db_for_read(Note), "layer-archive")
