@@ -129,7 +129,7 @@ def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -
     return checks.Error(
         f"{field} points from the {here} database to {target._meta.label} in the {there} database.",
         hint=f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), "
-        "and look the other object up in its own database.",
+        "and load the objects on the other side with databases.load_related().",
         obj=model,
         id="databases.E004",
     )
