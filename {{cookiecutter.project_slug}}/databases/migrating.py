@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
@@ -62,7 +62,7 @@ def _migrate(alias: str, *, pending_only: bool) -> Result:
     connection = connections[alias]
     try:
         if settings.DEBUG and not pending_only:
-            _create(connection)
+            _create_if_missing(connection)
         pending = _pending(connection)
         if not pending_only:
             # Even if nothing is pending: it sends the signals that make content types and permissions.
@@ -80,10 +80,13 @@ def _pending(connection: BaseDatabaseWrapper) -> list[str]:
     return [str(each) for each, _ in plan if router.allow_migrate(connection.alias, each.app_label)]
 
 
-def _create(connection: BaseDatabaseWrapper) -> None:
+def _create_if_missing(connection: BaseDatabaseWrapper) -> None:
     """Create the database in development if its server lacks it. SQLite creates its file by itself."""
-    if connection.vendor == "sqlite":
-        return
-    parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
-    with connection._nodb_cursor() as cursor:
-        connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        if connection.vendor == "sqlite":
+            raise
+        parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
+        with connection._nodb_cursor() as cursor:
+            connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]
