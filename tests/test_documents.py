@@ -29,7 +29,12 @@ CHOSEN = [
         read_replicas="yes",
         tenant_databases="managed",
     )[-1],
-    variants.select(primary_database="postgresql", read_replicas="no", tenant_databases="external")[0],
+    variants.select(
+        primary_database="postgresql",
+        secondary_database="mirror-and-writable",
+        read_replicas="no",
+        tenant_databases="external",
+    )[0],
     variants.select(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")[-1],
 ]
 #: Files and folders that `databases/README.md` names without their role.
@@ -81,6 +86,8 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
 def check_pages(project: Bake, server: servers.Server) -> None:
     """Check that the pages show rows from every database."""
     home = server.page("localhost", "/")
+    if project.answers["__secondary"]:
+        assert "<h1>Events</h1>" in server.page("localhost", "/events/")
     assert "<title>O&#x27;Brien &amp; 🎉 {{ 7*7 }}</title>" in home
     for tenant in TENANTS if project.answers["__tenants"] else ():
         assert tenant in home
