@@ -1,4 +1,4 @@
-"""Migrates every database that this project owns: `OWN_DATABASES` in their order, then those of its roles.
+"""Migrates every database that this project owns: `OWN_DATABASES` in their order, then the databases of roles.
 
 The `AppConfig` of a role can add databases by a method `migrate_databases(pending_only)` that yields their results.
 """
@@ -76,12 +76,12 @@ def _migrate(alias: str, *, pending_only: bool) -> Result:
 def _pending(connection: BaseDatabaseWrapper) -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    # Those of apps that live elsewhere are recorded only.
+    # Django only records the migrations of apps that live elsewhere.
     return [str(each) for each, _ in plan if router.allow_migrate(connection.alias, each.app_label)]
 
 
 def _create_if_missing(connection: BaseDatabaseWrapper) -> None:
-    """Create the database in development if its server lacks it. SQLite creates its file by itself."""
+    """Create the database in development if its server lacks it. SQLite always creates its file."""
     try:
         connection.ensure_connection()
     except OperationalError:

@@ -28,7 +28,7 @@ def fit_connections(*, asgi: bool) -> None:
     """Change the settings of this process's databases in place, before its first request.
 
     Databases in `OWN_DATABASES` get a limit of `DATABASE_STATEMENT_SECONDS`, and on PostgreSQL a pool of
-    at most `DATABASE_POOL_SIZE` connections. Argument `asgi`: whether each request runs in a thread of its own.
+    at most `DATABASE_POOL_SIZE` connections. Argument `asgi`: whether each request runs in another thread.
     """
     connections.close_all()
     for alias in connections:

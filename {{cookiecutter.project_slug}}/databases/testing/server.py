@@ -64,7 +64,7 @@ class Server:
         return {*copies}
 
     def end(self) -> None:
-        """End the session, and have databases dropped that nobody uses."""
+        """End the session, and have databases dropped that no run uses."""
         # Without the server there is nothing to drop.
         with contextlib.suppress(Error), self.session:
             # Now, because the server may notice the end of the session after the other process has looked for locks.

@@ -6,7 +6,7 @@ which databases in memory are filled. MySQL cannot copy a database: there Django
 - Any change of the sources makes another digest, so no run uses an old template: see `digest.py`.
 - A template gets its name in the last step. A killed run leaves databases that bear its own tag, and no template.
 - Runs at the same time have different tags. One of them builds a template, and the others wait for it.
-- What nobody uses is dropped in the background, when a run ends and when the next one starts: see `cleaning.py`.
+- What no run uses is dropped in the background, when a run ends and when the next one starts: see `cleaning.py`.
 
 A copy lacks what PostgreSQL keeps outside of a database: `ALTER DATABASE … SET`, and grants on the database itself.
 """
