@@ -150,7 +150,7 @@ def test_a_server_that_stops_or_freezes_is_an_error_until_it_is_back(bake: Baker
         assert status(serving) == 200
 
         rows = postgres.server.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'freezing'")
-        sessions = [int(pid) for (pid,) in rows]
+        sessions = [int(str(pid)) for (pid,) in rows]
         assert sessions
         postgres.signal(signal.SIGSTOP)
         for session in sessions:
