@@ -246,7 +246,7 @@ def test_pytest_alone_runs_the_tests_of_users_wherever_they_are(
     project.write("wiki/tests.py", WIKI_TESTS)
     listed = project.run(tools, "pytest", "--collect-only", "-q", env=on_its_engine(project.answers))
     files = {line.partition("::")[0] for line in listed.splitlines() if "::" in line}
-    own = [file for file in project.files if re.fullmatch(r"(tests|wiki)/(.*/)?(test_\w+|tests)\.py", file)]
+    own = [file for file in project.files if re.fullmatch(r"(tests|users|wiki)/(.*/)?(test_\w+|tests)\.py", file)]
     assert "wiki/tests.py" in own
     assert files == {*own}
 
