@@ -62,7 +62,7 @@ def test_the_users_tests_of_a_bake_pass(tests_passed: Modes, variant: Variant) -
 
 
 # SQLite keeps nothing: its test databases are in memory.
-@variants.everything(postgresql=["fleet", "external"], mysql=["managed"])
+@variants.everything(postgresql=["external"], mysql=["managed"])
 def test_one_runner_uses_the_databases_that_the_other_kept(tests_passed: Modes, variant: Variant) -> None:
     ways = (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db")
     assert len(tests_passed(variant, *(ways[::-1] if variant["tenant_databases"] == "external" else ways))) == 1
