@@ -30,22 +30,16 @@ def migrate_all(*, pending_only: bool = False) -> Iterator[Result]:
 
     Argument `pending_only`: change nothing, and yield the migrations that are to be applied.
     """
-    # The registry of a role is in the primary. If that fails, roles are not asked.
-    failed = False
+    found: dict[str, Result] = {}
     for alias in settings.OWN_DATABASES:
-        result = _migrate(alias, pending_only=pending_only)
-        failed = failed or (alias == DEFAULT_DB_ALIAS and bool(result.error))
-        yield result
-    migrated = {*settings.OWN_DATABASES}
+        found[alias] = _migrate(alias, pending_only=pending_only)
+        yield found[alias]
     for role in _roles():
-        if failed:
-            yield Result(role.label, [], skipped="default failed")
-            continue
-        for result in role.migrate_databases(pending_only=pending_only):
-            migrated.add(result.database)
+        for result in _migrate_role(role, found[DEFAULT_DB_ALIAS], pending_only=pending_only):
+            found[result.database] = result
             yield result
     for alias in connections:
-        if alias not in migrated:
+        if alias not in found:
             yield Result(alias, [], skipped="this project does not migrate it")
 
 
@@ -56,6 +50,20 @@ def one_line(error: BaseException) -> str:
 
 def _roles() -> list[Any]:
     return [config for config in apps.get_app_configs() if hasattr(config, "migrate_databases")]
+
+
+def _migrate_role(role: Any, primary: Result, *, pending_only: bool) -> Iterator[Result]:
+    """Yield the results of a role, whose registry is in the primary."""
+    if primary.error:
+        yield Result(role.label, [], skipped="default failed")
+    elif pending_only and any(each.startswith(f"{role.label}.") for each in primary.migrations):
+        yield Result(role.label, [], skipped="default lacks migrations of its registry: migrate that first")
+    else:
+        try:
+            yield from role.migrate_databases(pending_only=pending_only)
+        except Exception as error:
+            # The registry cannot be read. The next role may be fine.
+            yield Result(role.label, [], error=one_line(error))
 
 
 def _migrate(alias: str, *, pending_only: bool) -> Result:

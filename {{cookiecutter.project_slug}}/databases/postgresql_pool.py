@@ -91,6 +91,6 @@ def refuse_waiting(pool: ConnectionPool[Any]) -> None:
     Otherwise a server that refuses connections would hold each request for `WAIT_SECONDS`.
     """
     if not pool.get_stats()["pool_size"]:
-        # psycopg has no public name for them. It skips those that got an error.
+        # psycopg has no public name for them. It skips a request that got an error.
         for request in [*pool._waiting]:
             request.fail(OperationalError("cannot connect to the database; the logger psycopg.pool says why"))

@@ -13,7 +13,7 @@ class Event(models.Model):
     action = models.CharField(max_length=50)
     # Plain keys: the rows are in the primary, and no foreign key can point into another database.
     note_id = models.BigIntegerField(db_index=True)
-    user_id = models.BigIntegerField(null=True, db_index=True)
+    user_id = models.BigIntegerField(db_index=True)
     happened = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -24,7 +24,7 @@ class Event(models.Model):
 
 
 def record(action: str, note_id: int, user: Any) -> Event:
-    """Write an event, in a transaction of its own on the secondary, even inside a transaction on the primary.
+    """Write an event. The secondary commits it at once, even inside a transaction on the primary.
 
     Raises `OperationalError` if the secondary is down. Inside `atomic_for(Note)` that error undoes the note too, so no
     note is without its event. An event may tell of a note whose transaction failed after it.

@@ -1,6 +1,7 @@
 """A page that adds notes to the primary, and lists the events of that in the secondary."""
 
 from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth import get_user_model
 from django.forms import modelform_factory
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,8 +15,12 @@ from .models import Event, record
 NoteForm = modelform_factory(Note, fields=["text"])
 
 
+@staff_member_required
 def events(request: HttpRequest) -> HttpResponse:
-    """List the last events, each with its note and its user. A POST adds a note, and the event for it."""
+    """List the last events, each with its note and its user. A POST adds a note, and the event for it.
+
+    Only users who may enter the admin see what others have done.
+    """
     form = NoteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with atomic_for(Note):

@@ -20,7 +20,7 @@ class UserTests(TestCase):
 
     def test_a_superuser_adds_a_user_in_the_admin(self):
         self.client.force_login(User.objects.create_superuser("admin"))
-        phrase = "one that nobody else has"
+        phrase = "cake in the next room"
         user = {"username": "chell", "password1": phrase, "password2": phrase, "usable_password": "true"}
         self.client.post(reverse("admin:users_user_add"), user)
         self.assertTrue(User.objects.get(username="chell").check_password(phrase))

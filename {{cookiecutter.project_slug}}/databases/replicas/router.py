@@ -30,10 +30,8 @@ class ReplicaRouter:
         return is_replica(alias)
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        if PRIMARY not in roles_of(model._meta.app_label) or _is_always_primary(model):
-            return None
         alias = alias_for_read()
-        if alias == DEFAULT_DB_ALIAS:
+        if alias == DEFAULT_DB_ALIAS or PRIMARY not in roles_of(model._meta.app_label) or _is_always_primary(model):
             return None
         instance = hints.get("instance")
         if instance is not None and instance._state.db == DEFAULT_DB_ALIAS:

@@ -1,4 +1,4 @@
-"""Drops test databases that nobody uses, in a process that outlives the test run which starts it.
+"""Drops test databases that no run uses, in a process that outlives the test run which starts it.
 
 A session that needs a database holds an advisory lock on the tag in its name. PostgreSQL releases the lock when the
 session ends, however that happens. So databases without a lock are not in use, on whichever host the run was.
@@ -51,7 +51,7 @@ def start(conninfo: str, databases: Mapping[str, list[str]]) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    # Otherwise Python warns that nobody has waited for the process.
+    # Otherwise Python warns about a process without a wait().
     process.returncode = 0
 
 

@@ -72,7 +72,7 @@ def _name(value: object) -> str:
 
 
 def _roots() -> list[str]:
-    """Return the project's folder, and those of apps elsewhere that are not in an installed package."""
+    """Return the project's folder, and the folders of apps that are neither in it nor in an installed package."""
     packages = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
     folders = [Path(app.path).resolve() for app in apps.get_app_configs()]
     others = {str(each) for each in folders if not any(map(each.is_relative_to, [PROJECT, *packages]))}

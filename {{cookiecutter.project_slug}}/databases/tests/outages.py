@@ -7,8 +7,12 @@ import socket
 import threading
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
+
+from databases.tests import production
 
 #: How a server may be down. A file exists or does not.
 WAYS = ("refusing", "closing", "silent")
@@ -81,3 +85,26 @@ class FileGate:
         elif state != "open" and not self.away.exists():
             self.file.rename(self.away)
             self.file.mkdir()
+
+
+def gate_of(alias: str) -> ServerGate | FileGate:
+    """Return a gate in front of a database, in this process."""
+    return FileGate(alias) if connections[alias].vendor == "sqlite" else ServerGate(alias)
+
+
+def ask(view: Any) -> list[Any]:
+    """Return status and Retry-After, as a WSGI server gets them: connections are kept and checked as in production."""
+    environ: dict[str, Any] = {"HTTP_HOST": "example.com", "PATH_INFO": f"/{view.__name__}/"}
+    setup_testing_defaults(environ)
+    response = get_wsgi_application()(environ, lambda *_: None)
+    response.close()
+    return [response.status_code, response.headers.get("Retry-After")]
+
+
+def run_report(alias: str, module: str, folder: str) -> Any:
+    """Run `report()` of a module in production, with the test database of an alias, and return what it prints."""
+    url = production.url_of(alias, folder)
+    if connections[alias].vendor != "sqlite":
+        url += "&connect_timeout=1"
+    urls = {"DATABASE_URL": f"sqlite:///{folder}/primary.sqlite3", f"{alias.upper()}_DATABASE_URL": url}
+    return production.run(f"from {module} import report; report()", **urls)

@@ -14,7 +14,7 @@ from databases.testing.settings import LAYER
 #: An app of the layer's tests for each role that has models.
 APPS = {role: label for label, role in settings.APP_DATABASES.items() if label.startswith(LAYER)}
 ROLES = sorted(APPS)
-#: Those of them whose models need a base class. Models of the others are Django's plain ones.
+#: The roles whose models need a base class. Models of the others are Django's plain ones.
 WITH_BASE_CLASS = [role for role in ROLES if role in _base_classes()]
 
 

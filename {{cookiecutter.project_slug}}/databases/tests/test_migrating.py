@@ -7,9 +7,9 @@ from unittest import mock
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import ConnectionHandler, OperationalError, connection, connections
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 
 from databases import migrating
 from databases.migrating import Result
@@ -32,7 +32,7 @@ class OwnDatabasesTests(TransactionTestCase):
     databases = {*OWN}
 
     def setUp(self):
-        # The databases of roles have tests of their own.
+        # Each role tests its databases.
         without_roles = mock.patch.object(migrating, "_roles", lambda: [])
         without_roles.start()
         self.addCleanup(without_roles.stop)
@@ -103,3 +103,51 @@ class RoleTests(TransactionTestCase):
                 lines, error = run("--plan")
         self.assertIn("elsewhere: skipped: default failed", lines)
         role.migrate_databases.assert_called_once()
+
+    def test_a_registry_without_its_tables_is_named_and_not_read(self):
+        role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")
+        before = Result("default", ["elsewhere.0001_initial"])
+        with (
+            mock.patch.object(migrating, "_roles", lambda: [role]),
+            mock.patch.object(migrating, "_migrate", lambda alias, **options: before._replace(database=alias)),
+        ):
+            lines, error = run("--plan")
+            self.assertIn("elsewhere: skipped: default lacks migrations of its registry: migrate that first", lines)
+            self.assertEqual(error, "")
+            role.migrate_databases.assert_not_called()
+            # Without --plan these have been applied.
+            run()
+            role.migrate_databases.assert_called_once_with(pending_only=False)
+
+    def test_a_registry_that_cannot_be_read_is_an_error_of_one_line(self):
+        role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")
+        role.migrate_databases.side_effect = OperationalError("no\nspace")
+        with mock.patch.object(migrating, "_roles", lambda: [role]):
+            lines, error = run("--plan")
+        self.assertIn("elsewhere: failed: no space", lines)
+        self.assertEqual(error, "Failed: elsewhere. Correct the cause, and run this again.")
+
+
+class MissingTests(TransactionTestCase):
+    def test_a_database_that_the_server_lacks_is_made_in_development_alone(self):
+        config = {**connection.settings_dict}
+        # SQLite makes a file by itself, but no folder.
+        config["NAME"] = "/dev/null/x" if connection.vendor == "sqlite" else f"{config['NAME']}_lacking"
+        lacking = ConnectionHandler({"default": config})["default"]
+        self.addCleanup(lacking.close)
+        with (
+            mock.patch.object(migrating, "connections", {"default": lacking}),
+            mock.patch.object(migrating, "call_command"),
+        ):
+            self.assertNotEqual(migrating._migrate("default", pending_only=False).error, "")
+            with override_settings(DEBUG=True):
+                self.assertNotEqual(migrating._migrate("default", pending_only=True).error, "")
+                made = migrating._migrate("default", pending_only=False)
+        if connection.vendor == "sqlite":
+            self.assertIn("unable to open database file", made.error)
+            return
+        self.assertEqual(made.error, "")
+        self.assertIn("layer_notebook.0001_initial", made.migrations)
+        lacking.close()
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {connection.ops.quote_name(config['NAME'])}")

@@ -1,4 +1,4 @@
-"""Templates on a PostgreSQL server: built once, copied for each run, and dropped when nobody uses them any more."""
+"""Templates on a PostgreSQL server: built once, copied for each run, and dropped when no run uses them any more."""
 
 from __future__ import annotations
 

@@ -13,12 +13,10 @@ import logging
 import tempfile
 from io import StringIO
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connections
 from django.http import HttpRequest, HttpResponse
 from django.template import engines
@@ -27,9 +25,8 @@ from django.test import TestCase
 from django.urls import path
 
 from databases.mirror.tests.people.models import Organisation
-from databases.tests import production
 from databases.tests.notebook.models import Note
-from databases.tests.outages import WAYS, FileGate, ServerGate
+from databases.tests.outages import WAYS, ask, gate_of, run_report
 from databases.tests.plain_site import plain_site
 
 
@@ -77,15 +74,6 @@ PAGES = (*NEEDING_IT, without_the_mirror, with_an_error_in_a_query, with_an_outa
 urlpatterns = [path(f"{view.__name__}/", view) for view in PAGES]
 
 
-def ask(view: Any) -> list[Any]:
-    """Return status and Retry-After, as a WSGI server gets them: connections are kept and checked as in production."""
-    environ: dict[str, Any] = {"HTTP_HOST": "example.com", "PATH_INFO": f"/{view.__name__}/"}
-    setup_testing_defaults(environ)
-    response = get_wsgi_application()(environ, lambda *_: None)
-    response.close()
-    return [response.status_code, response.headers.get("Retry-After")]
-
-
 async def ask_async(view: Any) -> list[Any]:
     """Return the same, as an ASGI server gets it."""
     headers = [(b"host", b"example.com")]
@@ -110,7 +98,7 @@ def report() -> None:
     logger = logging.getLogger("databases.middleware")
     logger.addHandler(handler)
     logger.setLevel("WARNING")
-    gate = (FileGate if connections["mirror"].vendor == "sqlite" else ServerGate)("mirror")
+    gate = gate_of("mirror")
     gate.turn("refusing")
     # Whether the project passes its checks is not asked here: they must not need the mirror.
     call_command("check", fail_level="CRITICAL", stderr=StringIO())
@@ -139,12 +127,7 @@ class OutageTests(TestCase):
         super().setUpClass()
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        url = production.url_of("mirror", folder.name)
-        if connections["mirror"].vendor != "sqlite":
-            url += "&connect_timeout=1"
-        primary = f"sqlite:///{folder.name}/primary.sqlite3"
-        code = "from databases.mirror.tests.test_down import report; report()"
-        cls.report = production.run(code, DATABASE_URL=primary, MIRROR_DATABASE_URL=url)
+        cls.report = run_report("mirror", __name__, folder.name)
 
     def answers(self, state: str, view: Any) -> list[list[Any]]:
         pages = self.report["pages"][state]

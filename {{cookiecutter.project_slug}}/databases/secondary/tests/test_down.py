@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
-from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.test import TestCase
 from django.urls import path
 
 from databases import atomic_for
 from databases.secondary.tests.diary.models import Entry
-from databases.tests import production
 from databases.tests.notebook.models import Note
-from databases.tests.outages import WAYS, FileGate, ServerGate
+from databases.tests.outages import WAYS, ask, gate_of, run_report
 from databases.tests.plain_site import plain_site
 
 
@@ -42,18 +37,9 @@ PAGES = (without_it, with_it, writing_both)
 urlpatterns = [path(f"{view.__name__}/", view) for view in PAGES]
 
 
-def ask(view: Any) -> list[Any]:
-    """Return status and Retry-After, as a WSGI server gets them."""
-    environ: dict[str, Any] = {"HTTP_HOST": "example.com", "PATH_INFO": f"/{view.__name__}/"}
-    setup_testing_defaults(environ)
-    response = get_wsgi_application()(environ, lambda *_: None)
-    response.close()
-    return [response.status_code, response.headers.get("Retry-After")]
-
-
 def report() -> None:
     """Print what the pages answer in each state of the secondary. This runs in production."""
-    gate = (FileGate if connections["secondary"].vendor == "sqlite" else ServerGate)("secondary")
+    gate = gate_of("secondary")
     gate.turn("open")
     call_command("migrate", "layer_notebook", verbosity=0)
     pages, notes = {}, {}
@@ -76,12 +62,7 @@ class OutageTests(TestCase):
         super().setUpClass()
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        url = production.url_of("secondary", folder.name)
-        if connections["secondary"].vendor != "sqlite":
-            url += "&connect_timeout=1"
-        primary = f"sqlite:///{folder.name}/primary.sqlite3"
-        code = "from databases.secondary.tests.test_down import report; report()"
-        cls.report = production.run(code, DATABASE_URL=primary, SECONDARY_DATABASE_URL=url)
+        cls.report = run_report("secondary", __name__, folder.name)
 
     def test_a_page_that_needs_it_answers_503_with_retry_after(self):
         for state in WAYS:

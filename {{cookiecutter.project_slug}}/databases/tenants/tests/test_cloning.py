@@ -19,7 +19,7 @@ class ThisRunTests(TestCase):
         self.assertIn("layer_points", [row["app"] for row in recorded[0]])
         names = [[(row["app"], row["name"]) for row in rows] for rows in recorded]
         self.assertEqual(*names)
-        # MySQL cannot copy databases, and those that are kept may come from two templates with the same digest.
+        # MySQL cannot copy databases, and kept ones may come from two templates with the same digest.
         if first.vendor != "mysql" and "_k" not in str(first.settings_dict["NAME"]):
             # Even the times at which they were applied are equal.
             self.assertEqual(*recorded)
