@@ -13,7 +13,7 @@ class Event(models.Model):
     action = models.CharField(max_length=50)
     # Plain keys: the rows are in the primary, and no foreign key can point into another database.
     note_id = models.BigIntegerField(db_index=True)
-    user_id = models.BigIntegerField(db_index=True)
+    user_id = models.BigIntegerField(null=True, db_index=True)
     happened = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('action', models.CharField(max_length=50)),
                 ('note_id', models.BigIntegerField(db_index=True)),
-                ('user_id', models.BigIntegerField(db_index=True)),
+                ('user_id', models.BigIntegerField(db_index=True, null=True)),
                 ('happened', models.DateTimeField(auto_now_add=True)),
             ],
             options={
