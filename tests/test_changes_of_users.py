@@ -11,11 +11,11 @@ from tests.conftest import Baker, Variables
 from tests.support import settings, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
-from tests.support.suites import PYTEST, make, passed
+from tests.support.suites import PYTEST, make, passed, remove_examples
 from tests.support.variants import DJANGO, Variant
 
 Environments = Callable[[str], Environment]
-Checked = Callable[[Bake], None]
+Checked = Callable[..., None]
 
 WIKI = """from django.db import models
 
@@ -52,9 +52,9 @@ class WikiTests(SimpleTestCase):
 
 @pytest.fixture
 def works(environment: Environments, on_its_engine: Variables, tmp_path: Path) -> Checked:
-    """Run `make check`, Django's checks, the migrations and all tests of a project: each must pass."""
+    """Run `make check`, Django's checks, the migrations and the tests of a project: each must pass."""
 
-    def run(project: Bake) -> None:
+    def run(project: Bake, tests: tuple[str, ...] = PYTEST) -> None:
         tools = environment(project.answers["django_version"])
         on_engine = on_its_engine(project.answers)
         assert "No changes detected" in make(project, tools, "check", env=on_engine)
@@ -62,17 +62,9 @@ def works(environment: Environments, on_its_engine: Variables, tmp_path: Path) -
         production = settings.production(project, settings.sqlite(tmp_path))
         assert "identified no issues" in project.run(tools, "python", "manage.py", "check", env=production)
         project.run(tools, "python", "manage.py", "migrate", env=production)
-        assert passed(project.run(tools, *PYTEST, env=on_engine))
+        assert passed(project.run(tools, *tests, env=on_engine))
 
     return run
-
-
-def remove_examples(project: Bake, tools: Environment) -> list[str]:
-    """Run `make remove-examples`, and return the names of the removed apps."""
-    before = {path.parent.name for path in project.path.glob("*/apps.py")}
-    env = settings.production(project, settings.sqlite(project.path.parent))
-    make(project, tools, "remove-examples", env={**env, "PYTHONDONTWRITEBYTECODE": "1"})
-    return sorted(before - {path.parent.name for path in project.path.glob("*/apps.py")})
 
 
 @variants.covering()
@@ -94,7 +86,8 @@ def test_a_project_works_without_the_examples(
     ]
     files = {*project.files} - {*told}
     assert [(file, found[0]) for file in files for found in mention.finditer(f"/{file}\n{project.read(file)}")] == []
-    works(project)
+    # The layer's tests without the examples run in `test_suites.py`.
+    works(project, ("python", "-m", "pytest", "-p", "no:cacheprovider"))
 
 
 @variants.everything(sqlite=["managed"])

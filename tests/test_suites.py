@@ -1,5 +1,6 @@
 """The bakes' own tests on real servers: the user's for every variant, the layer's for every pair of roles."""
 
+import itertools
 import re
 import signal
 from collections.abc import Callable
@@ -9,9 +10,10 @@ import pytest
 
 from tests.conftest import Baker, Variables
 from tests.support import variants
+from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.own_postgres import running, wait_until
-from tests.support.suites import MANAGE, PYTEST, make, passed
+from tests.support.suites import MANAGE, PYTEST, make, passed, remove_examples
 from tests.support.variants import CHOICES, DJANGO, Variant
 
 #: A test that kills its run.
@@ -25,53 +27,64 @@ class KillTests(TestCase):
 """
 
 Environments = Callable[[str], Environment]
-Modes = Callable[..., set[int]]
+Passed = Callable[[Bake, tuple[str, ...]], int]
+
+#: `make test` runs two processes, which the first way does too: on MySQL, Django copies databases for it.
+WAYS = (*MANAGE, "--parallel", "2"), ("make", "test"), PYTEST, MANAGE
 
 
-def runner(variant: Variant) -> tuple[str, ...]:
-    """Return one of the two runners, in turn: each engine and each version of Django meets both."""
-    is_first = variant["django_version"] == CHOICES["django_version"][0]
-    return PYTEST if is_first != (variant["primary_database"] == "postgresql") else MANAGE
+def in_turn() -> list[tuple[Variant, tuple[str, ...]]]:
+    """Return every pair of roles, each with one way to run its tests: each engine meets each way."""
+    of_engines = [
+        [variant for variant in variants.pairs_of_roles() if variant["primary_database"] == engine]
+        for engine in CHOICES["primary_database"]
+    ]
+    return [each for found in of_engines for each in zip(found, itertools.cycle(WAYS))]
 
 
 @pytest.fixture
-def tests_passed(bake: Baker, environment: Environments, on_its_engine: Variables) -> Modes:
-    """Run the tests of a variant with several commands, in turn, and return how many tests passed each time."""
+def tests_passed(environment: Environments, on_its_engine: Variables) -> Passed:
+    """Run the tests of a project in one way, and return how many passed."""
 
-    def run(variant: Variant, *ways: tuple[str, ...]) -> set[int]:
-        project = bake(**variant)
-        tools = environment(variant["django_version"])
-        url = on_its_engine(variant)
-        return {
-            passed(make(project, tools, *way[1:], env=url) if way[0] == "make" else project.run(tools, *way, env=url))
-            for way in ways
-        }
+    def run(project: Bake, way: tuple[str, ...]) -> int:
+        tools = environment(project.answers["django_version"])
+        url = on_its_engine(project.answers)
+        return passed(
+            make(project, tools, *way[1:], env=url) if way[0] == "make" else project.run(tools, *way, env=url)
+        )
 
     return run
 
 
-# One process for each: the tests of the template run in more processes than the machine has cores.
-@variants.each_role()
-def test_the_suite_of_a_bake_passes(tests_passed: Modes, variant: Variant) -> None:
-    assert tests_passed(variant, runner(variant))
+@pytest.mark.parametrize(
+    ("number", "variant", "way"),
+    [pytest.param(number, *each, id=variants.name(each[0])) for number, each in enumerate(in_turn())],
+)
+def test_the_suite_of_a_bake_passes(
+    bake: Baker,
+    environment: Environments,
+    tests_passed: Passed,
+    number: int,
+    variant: Variant,
+    way: tuple[str, ...],
+) -> None:
+    project = bake(**variant)
+    # As users do, in every other project. The layer's tests must not notice.
+    if number % 2:
+        remove_examples(project, environment(variant["django_version"]))
+    assert tests_passed(project, way)
 
 
 @variants.each()
-def test_the_users_tests_of_a_bake_pass(tests_passed: Modes, variant: Variant) -> None:
-    assert tests_passed(variant, ("python", "-m", "pytest", "-p", "no:cacheprovider"))
+def test_the_users_tests_of_a_bake_pass(bake: Baker, tests_passed: Passed, variant: Variant) -> None:
+    assert tests_passed(bake(**variant), ("python", "-m", "pytest", "-p", "no:cacheprovider"))
 
 
-# SQLite keeps nothing: its test databases are in memory.
-@variants.everything(postgresql=["external"], mysql=["managed"])
-def test_one_runner_uses_the_databases_that_the_other_kept(tests_passed: Modes, variant: Variant) -> None:
-    ways = (*MANAGE, "--keepdb"), (*PYTEST, "--reuse-db")
-    assert len(tests_passed(variant, *(ways[::-1] if variant["tenant_databases"] == "external" else ways))) == 1
-
-
-# `make test` runs two processes.
-@variants.everything(sqlite=["managed"], postgresql=["fleet"], mysql=["external"])
-def test_the_suite_passes_in_parallel(tests_passed: Modes, variant: Variant) -> None:
-    assert len(tests_passed(variant, (*MANAGE, "--parallel", "2"), ("make", "test"))) == 1
+# On MySQL: elsewhere no run keeps its databases, but templates.
+@variants.everything(mysql=["managed"])
+def test_one_runner_uses_the_databases_that_the_other_kept(bake: Baker, tests_passed: Passed, variant: Variant) -> None:
+    project = bake(**variant)
+    assert tests_passed(project, (*MANAGE, "--keepdb")) == tests_passed(project, (*PYTEST, "--reuse-db"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from tests.support import settings
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 
@@ -23,6 +24,14 @@ def passed(output: str) -> int:
     assert ran is not None, output
     assert int(ran[1]) > 0, output
     return int(ran[1])
+
+
+def remove_examples(project: Bake, tools: Environment) -> list[str]:
+    """Run `make remove-examples`, and return the names of the removed apps."""
+    before = {path.parent.name for path in project.path.glob("*/apps.py")}
+    env = settings.production(project, settings.sqlite(project.path.parent))
+    make(project, tools, "remove-examples", env={**env, "PYTHONDONTWRITEBYTECODE": "1"})
+    return sorted(before - {path.parent.name for path in project.path.glob("*/apps.py")})
 
 
 def make(project: Bake, tools: Environment, *targets: str, env: Mapping[str, str]) -> str:

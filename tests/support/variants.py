@@ -46,8 +46,8 @@ def each(**only: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("variant", select(**only), ids=name)
 
 
-def each_role() -> pytest.MarkDecorator:
-    """Parametrize a test with every pair of roles once.
+def pairs_of_roles() -> list[Variant]:
+    """Return variants that between them hold every pair of roles once.
 
     Replicas, engines and versions of Django take turns: every engine meets every kind of tenants that it can have.
     """
@@ -58,7 +58,7 @@ def each_role() -> pytest.MarkDecorator:
             replicas = CHOICES["read_replicas"][(row + column) % 2]
             same = select(secondary_database=secondary, read_replicas=replicas, tenant_databases=tenants)
             chosen.append(same[((row + column) * versions + row % versions) % len(same)])
-    return pytest.mark.parametrize("variant", chosen, ids=name)
+    return chosen
 
 
 def covering() -> pytest.MarkDecorator:

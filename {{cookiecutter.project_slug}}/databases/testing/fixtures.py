@@ -12,13 +12,11 @@ from databases.testing import templates
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool
-) -> Iterator[None]:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
     """Make test databases from templates if `TEST_RUNNER` does, as under `manage.py test`."""
     if not issubclass(get_runner(settings), templates.TemplateRunner):
         yield
         return
-    run = templates.install(keeps=django_db_keepdb)
+    run = templates.install()
     yield
     run.end()

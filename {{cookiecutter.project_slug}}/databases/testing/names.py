@@ -12,8 +12,8 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 #: PostgreSQL truncates names to 63 bytes, which would remove what follows an alias: worker, tag and number of a clone.
 LONGEST_ALIAS = 24
 #: The name of a test database: the beginning of all names of its project, an alias or a role, a tag, and the number of
-#: a clone. The tag says what needs it: `t` (a template) and `k` (a kept database) hold the digest, `r` the id of a run.
-TAGGED = re.compile(r"(test_[0-9a-f]{8}_).+_([krt][0-9a-f]{8,10})(?:_\d+)?")
+#: a clone. The tag says what needs the database: `t` and the digest for a template, `r` and the id of a run.
+TAGGED = re.compile(r"(test_[0-9a-f]{8}_).+_([rt][0-9a-f]{8,10})(?:_\d+)?")
 
 
 def test_database_name(alias: str, primary: dict[str, Any], database: dict[str, Any]) -> str | None:

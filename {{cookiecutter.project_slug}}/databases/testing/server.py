@@ -34,34 +34,16 @@ class Server:
         self.session = contextlib.ExitStack()
         self.cursor = self.session.enter_context(creation._nodb_cursor())
 
-    def make(self, creations: list[Any], clones: int, verbosity: int, keepdb: bool) -> set[str]:
-        """Copy a database and its clones for each alias, and return their names. Builds the templates that are missing.
-
-        With `keepdb` it leaves databases out that exist.
-        """
+    def make(self, creations: list[Any], verbosity: int) -> set[str]:
+        """Copy a database for each alias, and return their names. Builds the templates that are missing."""
         self.cursor.execute(f"SET lock_timeout = '{BUILDING}'")
         for tag in (f"t{self.digest}", self.tag):
             self._call("pg_advisory_lock_shared", tag)
-        existing = self._names()
-        self._drop_unused(existing)
-        copies: dict[str, Any] = {}
+        self._drop_unused(self._names())
         for creation in creations:
-            name = creation._get_test_db_name()
-            if not (keepdb and name in existing):
-                copies |= dict.fromkeys([name, *(f"{name}_{number + 1}" for number in range(clones))], creation)
-        for name in copies.keys() & existing:
-            self.cursor.execute(f"DROP DATABASE {self.quote(name)} WITH (FORCE)")
-        for creation in dict.fromkeys(copies.values()):
             self._build(creation, verbosity)
-
-        def copy(name: str) -> None:
-            template = self.quote(self.project + copies[name].template)
-            with copies[name]._nodb_cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {template}")
-
         with ThreadPoolExecutor(max_workers=COPIES) as pool:
-            list(pool.map(copy, copies))
-        return {*copies}
+            return {*pool.map(self._copy, creations)}
 
     def end(self) -> None:
         """End the session, and have databases dropped that no run uses."""
@@ -70,6 +52,13 @@ class Server:
             # Now, because the server may notice the end of the session after the other process has looked for locks.
             self.cursor.execute("SELECT pg_advisory_unlock_all()")
             self._drop_unused(self._names())
+
+    def _copy(self, creation: Any) -> str:
+        name = str(creation._get_test_db_name())
+        with creation._nodb_cursor() as cursor:
+            template = self.quote(self.project + creation.template)
+            cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {template}")
+        return name
 
     def _build(self, creation: Any, verbosity: int) -> None:
         """Migrate a database of this run, and make it the template, unless there is one."""
@@ -103,9 +92,8 @@ class Server:
 
     def _drop_unused(self, names: set[str]) -> None:
         """Start to drop databases of killed runs, of ended ones, and of other digests."""
-        used = f"t{self.digest}", f"k{self.digest}"
         tagged = by_tag(names, self.project).items()
-        unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag not in used}
+        unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag != f"t{self.digest}"}
         if unused:
             info, make_conninfo = self.cursor.connection.info, import_module("psycopg.conninfo").make_conninfo
             cleaning.start(make_conninfo("", **info.get_parameters(), password=info.password or None), unused)

@@ -34,12 +34,11 @@ CACHE = PROJECT / ".cache" / "test_templates"
 
 
 class Run:
-    """The test databases of one run. Arguments: whether they are kept, and how many clones there are of each."""
+    """The test databases of one run, which are dropped after it even with `--keepdb`: the templates are kept."""
 
-    def __init__(self, keeps: bool = False, clones: int = 0) -> None:
-        self.keeps, self.clones = keeps, clones
+    def __init__(self) -> None:
         self.id = f"r{secrets.token_hex(4)}"
-        self.wanted: list[TemplateCreation] = []
+        self.wanted: dict[str, TemplateCreation] = {}
         self.made: set[str] = set()
         self.servers: list[Server] = []
 
@@ -48,26 +47,21 @@ class Run:
         # Computed when the first name is asked for, because options of pytest change settings until then.
         return digest()
 
-    @property
-    def tag(self) -> str:
-        """What the names of this run's databases on PostgreSQL end with."""
-        return f"k{self.digest}" if self.keeps else self.id
-
-    def make(self, verbosity: int, keepdb: bool) -> None:
+    def make(self, verbosity: int) -> None:
         """Make the databases on PostgreSQL that this run wants and has not made, several at a time."""
         servers: dict[str, list[TemplateCreation]] = {}
         while self.wanted:
-            creation = self.wanted.pop(0)
+            creation = self.wanted.popitem()[1]
             if creation.connection.vendor == "postgresql" and TAGGED.fullmatch(creation._get_test_db_name()):
                 config = creation.connection.settings_dict
                 address = repr([config[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
                 servers.setdefault(address, []).append(creation)
         for creations in servers.values():
-            self.servers.append(Server(creations[0], self.tag, self.digest))
-            self.made |= self.servers[-1].make(creations, self.clones, verbosity, keepdb)
+            self.servers.append(Server(creations[0], self.id, self.digest))
+            self.made |= self.servers[-1].make(creations, verbosity)
 
     def end(self) -> None:
-        """Give this run's databases up. They are dropped in the background, unless they are kept."""
+        """Give this run's databases up. They are dropped in the background."""
         while self.servers:
             self.servers.pop().end()
 
@@ -95,14 +89,15 @@ class TemplateCreation(BaseDatabaseCreation):
 
     def test_db_signature(self) -> tuple[Any, ...]:
         """Return what Django's method returns. Django calls it for all databases of a run before it makes the first."""
-        self.run.wanted.append(self)
+        # By alias, because Django calls it twice for `default`.
+        self.run.wanted[self.connection.alias] = self
         return super().test_db_signature()
 
     def create_test_db(self, *args: Any, **options: Any) -> str:
         """Make the test database like Django's method of this name, and return its name."""
         name, file, verbosity = self._get_test_db_name(), self.file, options.get("verbosity", 1)
-        self.run.make(verbosity, options.get("keepdb", False))
-        if not options.get("serialize") and (file or name in self.run.made):
+        self.run.make(verbosity)
+        if file or name in self.run.made:
             if verbosity >= 1:
                 self.log(f"Copying test database for alias {self.connection.alias!r}...")
             self.connection.close()
@@ -121,13 +116,9 @@ class TemplateCreation(BaseDatabaseCreation):
 
     def _get_test_db_name(self) -> str:
         name = str(super()._get_test_db_name())  # type: ignore[misc]
-        # On MySQL, Django drops what a killed run has left under the same name.
-        tagged = f"{name}_{self.run.tag if self.connection.vendor == 'postgresql' else f'k{self.run.digest}'}"
+        # On MySQL, where Django keeps test databases with `--keepdb`, the digest says which ones fit the sources.
+        tagged = f"{name}_{self.run.id if self.connection.vendor == 'postgresql' else f't{self.run.digest}'}"
         return tagged if TAGGED.fullmatch(tagged) else name
-
-    def _clone_test_db(self, suffix: str, *args: Any, **options: Any) -> None:
-        if self.get_test_db_clone_settings(suffix)["NAME"] not in self.run.made:
-            super()._clone_test_db(suffix, *args, **options)  # type: ignore[misc]
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         # On PostgreSQL `Run.end` has all databases dropped.
@@ -161,9 +152,9 @@ def _save(source: sqlite3.Connection, file: Path) -> None:
                 old.unlink(missing_ok=True)
 
 
-def install(keeps: bool = False, clones: int = 0) -> Run:
-    """Let Django make test databases from templates. Arguments: as for `Run`, which the caller must `end`."""
-    run = Run(keeps, clones)
+def install() -> Run:
+    """Let Django make test databases from templates, and return the run, which the caller must `end`."""
+    run = Run()
     for alias in settings.DATABASES:
         connection = connections[alias]
         bases = (TemplateCreation, connection.creation_class)
@@ -175,7 +166,7 @@ class TemplateRunner(DiscoverRunner):
     """Django's runner with test databases from templates. Under pytest `databases.testing.fixtures` does the same."""
 
     def setup_databases(self, **kwargs: Any) -> Any:
-        self.databases_of_run = install(self.keepdb, self.parallel if self.parallel > 1 else 0)
+        self.databases_of_run = install()
         return super().setup_databases(**kwargs)
 
     def teardown_databases(self, old_config: Any, **kwargs: Any) -> None:

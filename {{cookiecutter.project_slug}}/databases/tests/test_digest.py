@@ -136,12 +136,12 @@ class DatabaseNameTests(SimpleTestCase):
         found = [name_of(), name_of("default"), name_of(primary="other"), name_of(primary="x" * 63)]
         found += [name_of(long), name_of(long + "y")]
         self.assertEqual(len({*found}), 6)
-        self.assertLessEqual(max(len(f"{name}_gw99_k0123456789_99") for name in found), 63)
+        self.assertLessEqual(max(len(f"{name}_gw99_t0123456789_99") for name in found), 63)
 
     def test_the_databases_of_a_project_are_told_apart_by_their_tags(self):
         project = name_of()[:14]
-        run, kept = f"{name_of()}_gw0_r01234567", f"{name_of('default')}_k0123456789"
+        run, template = f"{name_of()}_gw0_r01234567", f"{name_of('default')}_t0123456789"
         others = [f"{name_of(primary='other')}_r01234567", name_of(), "test_shop", f"{project}scratch_template"]
-        found = names.by_tag([run, f"{run}_1", kept, *others], project)
-        self.assertEqual(found, {"r01234567": [run, f"{run}_1"], "k0123456789": [kept]})
+        found = names.by_tag([run, f"{run}_1", template, *others], project)
+        self.assertEqual(found, {"r01234567": [run, f"{run}_1"], "t0123456789": [template]})
         self.assertEqual(len({names.lock_key(each, tag) for each in (project, "test_other") for tag in found}), 4)

@@ -69,11 +69,6 @@ class TemplateDatabaseTests(SimpleTestCase):
             names = [name for (name,) in cursor.fetchall()]
         return [name.removeprefix(self.project) for name in names if name.startswith(self.project)]
 
-    def oid(self, name: str) -> int:
-        with self.cursor() as cursor:
-            cursor.execute("SELECT oid FROM pg_database WHERE datname = %s", [self.project + name])
-            return cursor.fetchone()[0]
-
     def drop(self, names) -> None:
         for name in names():
             with self.cursor() as cursor:
@@ -82,11 +77,11 @@ class TemplateDatabaseTests(SimpleTestCase):
     def creation(self, run: str = "r00000001", alias: str = "primary", digest: str = DIGEST) -> Creation:
         return Creation(self.project, alias, run, digest)
 
-    def run_of(self, *creations: Creation, clones: int = 0, keepdb: bool = False) -> Server:
+    def run_of(self, *creations: Creation) -> Server:
         """Return the started run of these aliases. The test must `end` or `kill` it."""
         started = Server(creations[0], creations[0].run, creations[0].digest)
         self.addCleanup(started.session.close)
-        started.make([*creations], clones, verbosity=0, keepdb=keepdb)
+        started.make([*creations], verbosity=0)
         return started
 
     def kill(self, run: Server) -> None:
@@ -108,9 +103,8 @@ class TemplateDatabaseTests(SimpleTestCase):
         first, second = self.creation(), self.creation("r00000002")
         self.run_of(first).end()
         self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
-        run = self.run_of(second, clones=2)
-        copies = [f"primary_r00000002{clone}" for clone in ("", "_1", "_2")]
-        self.assertEqual(self.names(), [*copies, f"primary_t{DIGEST}"])
+        run = self.run_of(second)
+        self.assertEqual(self.names(), ["primary_r00000002", f"primary_t{DIGEST}"])
         self.assertEqual((first.migrated, second.migrated), (1, 0))
         run.end()
         self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
@@ -139,7 +133,7 @@ class TemplateDatabaseTests(SimpleTestCase):
         killed = Killed(self.project, "primary", "r00000001")
         run = Server(killed, killed.run, DIGEST)
         with self.assertRaises(KeyboardInterrupt):
-            run.make([killed], 0, verbosity=0, keepdb=False)
+            run.make([killed], verbosity=0)
         self.assertEqual(self.names(), ["primary_r00000001"])
         self.kill(run)
         following = self.creation("r00000002")
@@ -148,8 +142,8 @@ class TemplateDatabaseTests(SimpleTestCase):
         self.assertEqual(self.names(), ["primary_r00000002", f"primary_t{DIGEST}"])
 
     def test_the_next_run_drops_what_a_killed_run_has_left(self):
-        self.kill(self.run_of(self.creation(), clones=1))
-        self.assertEqual(len(self.names()), 3)
+        self.kill(self.run_of(self.creation()))
+        self.assertEqual(len(self.names()), 2)
         self.run_of(self.creation("r00000002"))
         self.assertEqual(self.names(), ["primary_r00000002", f"primary_t{DIGEST}"])
 
@@ -174,7 +168,7 @@ class TemplateDatabaseTests(SimpleTestCase):
         creations = [self.creation(f"r0000000{number}") for number in (1, 2)]
         runs = [Looking(each, each.run, DIGEST) for each in creations]
         threads = [
-            threading.Thread(target=run.make, args=([creation], 0, 0, False))
+            threading.Thread(target=run.make, args=([creation], 0))
             for run, creation in zip(runs, creations, strict=True)
         ]
         for thread in threads:
@@ -191,25 +185,6 @@ class TemplateDatabaseTests(SimpleTestCase):
         self.addCleanup(builds.session.close)
         with builds._alone(), mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
             self.run_of(self.creation("r00000002"))
-
-    def test_kept_databases_are_used_again_until_the_sources_change(self):
-        kept = f"k{DIGEST}"
-        self.run_of(self.creation(kept)).end()
-        self.assertEqual(self.names(), [f"primary_{kept}", f"primary_t{DIGEST}"])
-        before = self.oid(f"primary_{kept}")
-        self.run_of(self.creation(kept), keepdb=True).end()
-        self.assertEqual(self.oid(f"primary_{kept}"), before)
-        self.run_of(self.creation("r00000002")).end()
-        self.assertIn(f"primary_{kept}", self.names())
-        self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
-        self.assertEqual(self.names(), [f"primary_t{OTHER_DIGEST}"])
-
-    def test_kept_databases_are_made_again_if_the_run_asks_for_new_ones(self):
-        kept = f"k{DIGEST}"
-        self.run_of(self.creation(kept)).end()
-        before = self.oid(f"primary_{kept}")
-        self.run_of(self.creation(kept), keepdb=False).end()
-        self.assertNotEqual(self.oid(f"primary_{kept}"), before)
 
     def test_nobody_can_change_a_template(self):
         self.run_of(self.creation())
