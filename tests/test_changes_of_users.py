@@ -112,7 +112,7 @@ def test_a_new_app_passes_make_check(
 
 
 ARCHIVE = """
-DATABASES["archive"] = environment.own_database(
+DATABASES["archive"] = environment.from_url(
     env.str("ARCHIVE_DATABASE_URL", default=""),
     "ARCHIVE_DATABASE_URL",
     environment.beside(DATABASES["default"], "archive") if DEBUG else None,

@@ -108,30 +108,29 @@ OWN_DATABASES = ["default"]
 # The primary.
 # % if cookiecutter.primary_database == "sqlite"
 development = environment.sqlite(BASE_DIR / "db.sqlite3") if DEBUG else None
-DATABASES = {"default": environment.own_database(env.str("DATABASE_URL", default=""), "DATABASE_URL", development)}
+DATABASES = {"default": environment.from_url(env.str("DATABASE_URL", default=""), "DATABASE_URL", development)}
 # % elif cookiecutter.__postgresql
 database_url = env.str("DATABASE_URL", default="")
 if DEBUG and not database_url:
     database_url = embedded_postgres_url(BASE_DIR / ".postgres", "{{ cookiecutter.project_slug }}")
-DATABASES = {"default": environment.own_database(database_url, "DATABASE_URL")}
+DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
 # % else
 database_url = env.str("DATABASE_URL", default="")
 if DEBUG and not database_url:
     # The server that compose.yaml starts.
     database_url = "mysql://root:development@127.0.0.1:3306/{{ cookiecutter.project_slug }}"
-DATABASES = {"default": environment.own_database(database_url, "DATABASE_URL")}
+DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
 # % endif
-# In web processes, the seconds after which a statement on this project's own databases is an error. Commands have no
-# such limit.
+# In web processes, the seconds after which a statement is an error. Commands have no such limit.
 DATABASE_STATEMENT_SECONDS = 10
 # % if cookiecutter.__postgresql
-# The most connections that a web process opens to each of them. Other requests wait for one, for up to 5 seconds.
+# The most connections that a web process opens to each database. Other requests wait for one, for up to 5 seconds.
 DATABASE_POOL_SIZE = 10
 # % endif
 # % if cookiecutter.__secondary
 
 # The secondary. For one more database of your own, copy these lines, and add its alias to OWN_DATABASES.
-DATABASES["secondary"] = environment.own_database(
+DATABASES["secondary"] = environment.from_url(
     env.str("SECONDARY_DATABASE_URL", default=""),
     "SECONDARY_DATABASE_URL",
     environment.beside(DATABASES["default"], "{{ cookiecutter.project_slug }}_secondary") if DEBUG else None,

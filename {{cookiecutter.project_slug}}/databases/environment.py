@@ -19,6 +19,20 @@ ENGINES = {
 #: Connecting costs more than most queries. The health check finds connections that the server has closed. For web
 #: processes, `databases.serving` changes this.
 KEEP_OPEN = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+#: Time limits for connections to servers: to connect, and to notice that a server is gone.
+#: The defaults wait without limit. Seconds; tcp_user_timeout is in milliseconds. Sources: PostgreSQL manual, 34.1.2;
+#: MySQL's C API, mysql_options().
+CONNECTING: dict[str, dict[str, Any]] = {
+    SQLITE: {},
+    ENGINES["postgresql"]: {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    },
+    ENGINES["mysql"]: {"connect_timeout": 3},
+}
 # The time zone that Django wants for sessions on PostgreSQL. libpq sends it with the connection request; Django would
 # send one more query per connection. Source: PostgreSQL manual, 34.15.
 os.environ.setdefault("PGTZ", "UTC")
@@ -27,8 +41,10 @@ os.environ.setdefault("PGTZ", "UTC")
 def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the `DATABASES` entry for a URL, or `otherwise` if there is no URL.
 
-    Arguments: the URL (`engine://user:password@host:port/name`, special characters percent-encoded), the name of the
-    environment variable that held it, for messages, and the entry that development uses without the variable.
+    Connecting has a time limit, unless the URL's query sets another. In web processes, `databases.serving` limits the
+    number of connections and the time of statements. Arguments: the URL (`engine://user:password@host:port/name`,
+    special characters percent-encoded), the name of the environment variable that held it, for messages, and the entry
+    that development uses without the variable.
     Raises `ImproperlyConfigured`. Its message leaves the URL out, because that holds a password.
     """
     if not url and otherwise is not None:
@@ -46,16 +62,7 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         raise ImproperlyConfigured(f"{expected}, with special characters percent-encoded.") from None
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(f"{expected}; the name of the database is missing.")
-    return {**KEEP_OPEN, **config}
-
-
-def own_database(url: str, variable: str, development: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the entry of a database in `OWN_DATABASES`.
-
-    Connecting has a time limit. `databases.serving` adds a pool and a limit for statements to it in web processes.
-    Arguments and errors: see `from_url`.
-    """
-    return with_limits(from_url(url, variable, development), {})
+    return {**KEEP_OPEN, **config, "OPTIONS": {**CONNECTING[config["ENGINE"]], **config.get("OPTIONS", {})}}
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -72,24 +79,3 @@ def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
         name = str(Path(config["NAME"]).with_name(f"{name}.sqlite3"))
     options = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
     return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False}
-
-
-#: Time limits for connections to servers: to connect, and to notice that a server is gone.
-#: The defaults wait without limit. Seconds; tcp_user_timeout is in milliseconds. Sources: PostgreSQL manual, 34.1.2;
-#: MySQL's C API, mysql_options().
-CONNECTING: dict[str, dict[str, Any]] = {
-    SQLITE: {},
-    ENGINES["postgresql"]: {
-        "connect_timeout": 3,
-        "tcp_user_timeout": 10_000,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-    },
-    ENGINES["mysql"]: {"connect_timeout": 3},
-}
-
-
-def with_limits(config: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
-    """Return the entry with time limits. Each is a default: a parameter of the same name in the URL's query wins."""
-    return {**config, "OPTIONS": {**CONNECTING[config["ENGINE"]], **limits, **config.get("OPTIONS", {})}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -37,14 +38,21 @@ class LimitedConnection(Connection[Any]):
     A server's own limit ends no wait for a server that hangs, and neither does TCP while its machine still answers.
     """
 
-    answer_seconds: float | None = None
+    #: How long the client waits. Until `connect` knows the limit of statements, this one.
+    answer_seconds: float = CHECK_SECONDS
 
     @classmethod
     def connect(cls, *args: Any, **kwargs: Any) -> Any:
-        """Connect, and limit the time of statements, which includes the time that they wait for locks."""
+        """Connect, and limit the time of statements, which includes the time that they wait for locks.
+
+        A limit in the URL wins: `?options=-c%20statement_timeout=60000`.
+        """
         connection = super().connect(*args, **kwargs)
-        # Not sent with the connection request, because connection poolers refuse startup options.
-        connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
+        if "statement_timeout" not in str(kwargs.get("options")):
+            # Not sent with the connection request, because connection poolers refuse startup options.
+            connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
+        limit = connection.execute("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
+        connection.answer_seconds = limit[0] / 1000 + CLIENT_WAITS_LONGER if limit[0] else inf
         return connection
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,7 +62,7 @@ class LimitedConnection(Connection[Any]):
         """
         if query:
             return super().execute(query, *args, **kwargs)
-        self.answer_seconds = CHECK_SECONDS
+        usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
         try:
             return super().execute(query, *args, **kwargs)
         except Error:
@@ -62,7 +70,7 @@ class LimitedConnection(Connection[Any]):
             self._pool.drain()  # type: ignore[union-attr]
             raise
         finally:
-            self.answer_seconds = None
+            self.answer_seconds = usual
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait for an answer. psycopg calls this for every answer after connecting."""
@@ -70,7 +78,7 @@ class LimitedConnection(Connection[Any]):
 
     def _limited(self, gen: Any) -> Generator[Any, Any, Any]:
         """Pass everything on to and from a generator of psycopg, which it resumes at least every 0.1 seconds."""
-        seconds = self.answer_seconds or settings.DATABASE_STATEMENT_SECONDS + CLIENT_WAITS_LONGER
+        seconds = self.answer_seconds
         end, ready = monotonic() + seconds, None
         while True:
             try:

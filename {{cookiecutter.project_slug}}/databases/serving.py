@@ -1,4 +1,4 @@
-"""Fits connections to a web process: their number is bounded, and every wait for one of our databases has a limit.
+"""Fits connections to a web process: their number is bounded, and every wait for a database has a limit.
 
 `config/wsgi.py` and `config/asgi.py` call this, and nothing else does. Commands, workers and tests connect without a
 pool, and their statements may take any time, because a migration may need hours.
@@ -27,13 +27,14 @@ MYSQL_LIMITS = (
 def fit_connections(*, asgi: bool) -> None:
     """Change the settings of this process's databases in place, before its first request.
 
-    Databases in `OWN_DATABASES` get a limit of `DATABASE_STATEMENT_SECONDS`, and on PostgreSQL a pool of
-    at most `DATABASE_POOL_SIZE` connections. Argument `asgi`: whether each request runs in another thread.
+    Statements get a limit of `DATABASE_STATEMENT_SECONDS`, and databases on PostgreSQL a pool of at most
+    `DATABASE_POOL_SIZE` connections. `OPTIONS` in settings or URLs win. Argument `asgi`: whether each request runs in
+    another thread.
     """
     connections.close_all()
     for alias in connections:
         config = connections.settings[alias]
-        limits = _limits(config["ENGINE"]) if alias in settings.OWN_DATABASES else {}
+        limits = _limits(config["ENGINE"])
         config["OPTIONS"] = {**limits, **config["OPTIONS"]}
         if asgi or "pool" in limits:
             # Under ASGI, no later request has the thread for which Django keeps a connection open: 100 requests left
@@ -64,4 +65,6 @@ def _limits(engine: str) -> dict[str, Any]:
         waits = {"read_timeout": seconds + 2, "write_timeout": seconds + 2}
         return {**waits, "init_command": MYSQL_LIMITS.format(seconds)}
     # Projects whose primary is another engine have no such module, and no driver.
-    return {"pool": import_string(POOL)()} if find_spec(POOL.rpartition(".")[0]) else {}
+    if engine.endswith(("postgresql", "postgis")) and find_spec(POOL.rpartition(".")[0]):
+        return {"pool": import_string(POOL)()}
+    return {}

@@ -7,8 +7,7 @@ class MirrorConfig(AppConfig):
     name = "databases.mirror"
 
     def ready(self) -> None:
-        from databases.mirror import checks, guard, timeouts
+        from databases.mirror import checks, guard
 
         guard.install()
         checks.install()
-        timeouts.install()

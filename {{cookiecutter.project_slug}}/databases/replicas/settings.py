@@ -1,4 +1,4 @@
-"""The entries of the replicas in `DATABASES`, one for each URL, with time limits."""
+"""The entries of the replicas in `DATABASES`, one for each URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from databases.environment import from_url, with_limits
+from databases.environment import from_url
 
 
 def replica_databases(urls: list[str], development: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
@@ -28,4 +28,4 @@ def _replica(config: dict[str, Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "REPLICA_DATABASE_URLS: a weight must be a whole number greater than 0, as in ?weight=3."
         )
-    return with_limits({**config, "OPTIONS": options, "WEIGHT": int(weight)}, {})
+    return {**config, "OPTIONS": options, "WEIGHT": int(weight)}

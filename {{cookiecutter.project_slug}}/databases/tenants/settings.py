@@ -6,15 +6,14 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from databases.environment import from_url, with_limits
+from databases.environment import from_url
 
 
 def tenant_server(url: str, variable: str, development: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the connection settings for the tenants of a server: an entry of `DATABASES` with `{name}` in its name.
 
     Arguments: the URL, the environment variable that held it, and the entry that development uses without a URL. Raises
-    `ImproperlyConfigured` like `from_url`, if `{name}` is missing, and for a pool or `ATOMIC_REQUESTS`. Connecting has
-    a time limit, so that a server that hangs does not hang the process.
+    `ImproperlyConfigured` like `from_url`, if `{name}` is missing, and for a pool or `ATOMIC_REQUESTS`.
     """
     config = from_url(url, variable, development)
     if "{name}" not in config["NAME"]:
@@ -30,7 +29,7 @@ def tenant_server(url: str, variable: str, development: dict[str, Any] | None = 
             f"{variable} must not ask for ATOMIC_REQUESTS: each request would open a transaction on tenants that it "
             "does not use. Open transactions with atomic_for(Model)."
         )
-    return with_limits(config, {})
+    return config
 
 
 #: What outlives a request is kept apart by tenant. `manage.py check` reports settings of yours that break this.

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import SimpleTestCase, TestCase
 
-from databases.environment import SQLITE, beside, from_url, sqlite, with_limits
+from databases.environment import SQLITE, beside, from_url, sqlite
 
 
 class FromUrlTests(SimpleTestCase):
@@ -69,16 +69,16 @@ class BesideTests(SimpleTestCase):
 
 class LimitTests(SimpleTestCase):
     def test_every_wait_for_a_server_is_limited_and_the_url_wins(self):
-        entry = with_limits(from_url("postgresql://ann:x@db/shop?keepalives_idle=9", "X"), {"options": "-c a=b"})
-        self.assertLessEqual(entry["OPTIONS"]["connect_timeout"], 5)
-        self.assertEqual(int(entry["OPTIONS"]["keepalives_idle"]), 9)
-        self.assertEqual(entry["OPTIONS"]["options"], "-c a=b")
-        self.assertLessEqual(with_limits(from_url("mysql://ann:x@db/shop", "X"), {})["OPTIONS"]["connect_timeout"], 5)
+        options = from_url("postgresql://ann:x@db/shop?keepalives_idle=9&sslmode=require", "X")["OPTIONS"]
+        self.assertLessEqual(options["connect_timeout"], 5)
+        self.assertLessEqual(options["tcp_user_timeout"], 10_000)
+        self.assertEqual((int(options["keepalives_idle"]), options["sslmode"]), (9, "require"))
+        self.assertLessEqual(from_url("mysql://ann:x@db/shop", "X")["OPTIONS"]["connect_timeout"], 5)
 
     def test_a_file_needs_no_limits(self):
         entry = sqlite(Path("/srv/one.sqlite3"))
         self.assertEqual((entry["ENGINE"], entry["NAME"]), (SQLITE, "/srv/one.sqlite3"))
-        self.assertEqual(with_limits(entry, {})["OPTIONS"], {})
+        self.assertEqual(from_url("sqlite:////srv/one.sqlite3", "X")["OPTIONS"], {})
 
 
 class SessionTests(TestCase):

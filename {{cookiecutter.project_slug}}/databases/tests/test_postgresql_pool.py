@@ -1,5 +1,6 @@
 """A pool bounds the sessions of a web process, and none of its connections waits without limit."""
 
+import math
 from typing import Any
 from unittest import mock
 
@@ -82,6 +83,15 @@ class PoolTests(TestCase):
         self.assertIsInstance(caught.exception.__cause__, psycopg.errors.QueryCanceled)
         self.assertEqual(self.ask(wrapper, "SELECT 1"), 1)
         wrapper.close()
+
+    def test_a_limit_in_the_url_wins(self):
+        options = "-c statement_timeout=90s"
+        for given, limit in ((None, 12), (options, 92), ("-c statement_timeout=0", math.inf)):
+            wrapper = self.wrapper()
+            wrapper.settings_dict["OPTIONS"]["options"] = given
+            self.assertEqual(self.ask(wrapper, "SHOW statement_timeout"), {12: "10s", 92: "90s"}.get(limit, "0"))
+            self.assertEqual(wrapper.connection.answer_seconds, limit)
+            wrapper.close_pool()
 
     def test_a_connection_that_gets_no_answer_closes_itself(self):
         wrapper = self.wrapper()

@@ -1,14 +1,18 @@
 """A web process bounds its connections and limits its waits. Other processes do neither."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
+from django.db import OperationalError, connection
 from django.db.utils import ConnectionHandler
-from django.test import SimpleTestCase, override_settings
+from django.test import SimpleTestCase, TestCase, override_settings
 
 from databases import serving
-from databases.environment import own_database, sqlite
+from databases.environment import from_url, sqlite
 from databases.tests import production
 
 SHOW = """
@@ -36,31 +40,52 @@ class ProcessTests(SimpleTestCase):
         self.assertEqual(self.settings_after("")["default"], (60, []))
 
 
-class LimitTests(SimpleTestCase):
-    def fitted(self, config: dict[str, Any], *, asgi: bool = False, own: bool = True) -> dict[str, Any]:
-        """Return what `fit_connections` makes of an entry, of a database of our own or of someone else's."""
+#: Statements that take a minute.
+SLOW = {
+    "postgresql": "SELECT pg_sleep(60)",
+    "mysql": "SELECT table_name FROM information_schema.tables WHERE SLEEP(60)",
+    "sqlite": "SELECT * FROM sqlite_master",
+}
+
+
+class LimitTests(TestCase):
+    def fitted(self, config: dict[str, Any], *, asgi: bool = False, seconds: int = 7) -> ConnectionHandler:
+        """Return connections after `fit_connections`: the one with this entry is `other`."""
         handler = ConnectionHandler({"default": sqlite(Path("/nowhere")), "other": config})
         # This process is no web process: nothing may close its connections before it forks.
         with (
             mock.patch.object(serving.os, "register_at_fork"),
             mock.patch.object(serving, "connections", handler),
-            override_settings(DATABASE_STATEMENT_SECONDS=7, OWN_DATABASES=["default", *(["other"] if own else [])]),
+            override_settings(DATABASE_STATEMENT_SECONDS=seconds),
         ):
             serving.fit_connections(asgi=asgi)
-        return handler.settings["other"]
+        return handler
 
     def test_a_server_and_its_client_limit_each_statement(self):
-        config = own_database("mysql://ann:x@db/shop?write_timeout=60", "X")
-        options = self.fitted(config)["OPTIONS"]
+        config = from_url("mysql://ann:x@db/shop?write_timeout=60", "X")
+        options = self.fitted(config).settings["other"]["OPTIONS"]
         self.assertEqual((options["read_timeout"], options["write_timeout"]), (9, 60))
         for limit in ("innodb_lock_wait_timeout = 7,", "lock_wait_timeout = 7 ", "max_statement_time = 7 "):
             self.assertIn(limit, options["init_command"])
 
-    def test_databases_of_others_only_lose_their_kept_connections(self):
-        config = own_database("mysql://ann:x@db/shop", "X")
-        found = self.fitted(config, asgi=True, own=False)
-        self.assertEqual((found["CONN_MAX_AGE"], found["OPTIONS"]), (0, config["OPTIONS"]))
+    def test_a_slow_statement_is_an_error(self):
+        with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            config = {**connection.settings_dict}
+            if connection.vendor == "sqlite":
+                # SQLite waits while another connection writes.
+                config = sqlite(Path(folder) / "written.sqlite3")
+                writer = stack.enter_context(contextlib.closing(sqlite3.connect(config["NAME"])))
+                writer.execute("BEGIN EXCLUSIVE")
+            # The pool's limit is the one in the settings at the time of connecting.
+            with override_settings(DATABASE_STATEMENT_SECONDS=1):
+                other = self.fitted(config, seconds=1)["other"]
+                with self.assertRaises(OperationalError), other.cursor() as cursor:
+                    cursor.execute(SLOW[connection.vendor])
+            other.close()
+            if connection.vendor == "postgresql":
+                other.close_pool()
 
-    def test_connecting_to_our_own_database_has_a_time_limit_in_every_process(self):
-        for url in ("mysql://ann:x@db/shop", "postgresql://ann:x@db/shop"):
-            self.assertLessEqual(own_database(url, "X")["OPTIONS"]["connect_timeout"], 5)
+    def test_an_unknown_engine_only_loses_its_kept_connections_under_asgi(self):
+        for asgi in (True, False):
+            found = self.fitted({"ENGINE": "their.engine", "CONN_MAX_AGE": 9}, asgi=asgi).settings["other"]
+            self.assertEqual((found["CONN_MAX_AGE"], found["OPTIONS"]), (0 if asgi else 9, {}))
