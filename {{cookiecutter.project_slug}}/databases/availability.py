@@ -32,7 +32,8 @@ def alias_of(error: BaseException) -> str | None:
     """
     for frame, _ in walk_tb(error.__traceback__):
         translator: Any = frame.f_locals.get("self")
-        if isinstance(translator, DatabaseErrorWrapper):
+        # Not isinstance(), which evaluates lazy objects such as `request.user`: it would query again.
+        if type(translator) is DatabaseErrorWrapper:
             return str(translator.wrapper.alias)  # type: ignore[attr-defined]
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, router
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import Field, Model
 
 from databases.registry import PRIMARY, role_of_model
@@ -25,6 +25,7 @@ def install() -> None:
     """Register the checks of this module."""
     checks.register(check_relations, checks.Tags.models)
     checks.register(check_middleware)
+    checks.register(check_own_databases)
     checks.register(check_routers)
     checks.register(check_hidden_routers)
     checks.register(check_order_of_apps)
@@ -40,7 +41,8 @@ def check_relations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 def crossing_relations(model: type[Model]) -> Iterator[checks.Error]:
     """Yield the errors of one model."""
-    for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+    # Private fields: a GenericRelation reads content types, which are in one database.
+    for field in (*model._meta.local_fields, *model._meta.local_many_to_many, *model._meta.private_fields):
         target = field.related_model
         if isinstance(target, type) and issubclass(target, Model) and role_of_model(model) != role_of_model(target):
             yield _crossing(model, field, target)
@@ -62,6 +64,25 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         )
         for name in wrong
     ]
+
+
+def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error where two aliases in `OWN_DATABASES` are one database: it would lack the tables of the second."""
+    errors: list[checks.CheckMessage] = []
+    found: dict[tuple[str, ...], str] = {}
+    for alias in settings.OWN_DATABASES:
+        config = connections.settings[alias]
+        key = tuple(str(config[name]) for name in ("HOST", "PORT", "NAME"))
+        # Databases in memory are apart, although their names are equal.
+        if config["NAME"] != ":memory:" and (other := found.setdefault(key, alias)) != alias:
+            errors.append(
+                checks.Error(
+                    f"{alias!r} is the same database as {other!r}.",
+                    hint="Correct its URL: each alias in OWN_DATABASES needs a database of its own.",
+                    id="databases.E018",
+                )
+            )
+    return errors
 
 
 def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -126,10 +147,17 @@ def _answers(each: Any, model: type[Model]) -> bool:
 
 def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:
     here, there = role_of_model(model), role_of_model(target)
+    cure = (
+        f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), and load the "
+        "objects on the other side with databases.load_related()"
+    )
+    if field.many_to_many or field.one_to_many:
+        cure = "Keep the keys in plain columns of a model of their own"
+    elif getattr(field.remote_field, "parent_link", False):
+        cure = "Derive it from an abstract class"
     return checks.Error(
         f"{field} points from the {here} database to {target._meta.label} in the {there} database.",
-        hint=f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), "
-        "and load the objects on the other side with databases.load_related().",
+        hint=f"{cure}. If you cannot change the model, put both apps into one database (APP_DATABASES).",
         obj=model,
         id="databases.E004",
     )

@@ -5,15 +5,23 @@ The `AppConfig` of a role can add databases by a method `migrate_databases(pendi
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+
+from databases.report import report_on
+
+#: How long a process waits for another one that migrates the same database.
+WAIT_SECONDS = 600
+#: The number of PostgreSQL's lock, which belongs to one database.
+LOCK = 20353490
 
 
 class Result(NamedTuple):
@@ -68,17 +76,61 @@ def _migrate_role(role: Any, primary: Result, *, pending_only: bool) -> Iterator
 
 def _migrate(alias: str, *, pending_only: bool) -> Result:
     connection = connections[alias]
+    before: list[str] = []
     try:
-        if settings.DEBUG and not pending_only:
-            _create_if_missing(connection)
-        pending = _pending(connection)
-        if not pending_only:
-            # Even if nothing is pending: it sends the signals that make content types and permissions.
-            call_command("migrate", database=alias, interactive=False, verbosity=0)
-    except Exception as error:
-        # The next database may be fine.
-        return Result(alias, [], error=one_line(error))
-    return Result(alias, pending)
+        if pending_only:
+            before = _pending(connection)
+        else:
+            if settings.DEBUG:
+                _create_if_missing(connection)
+            with _alone(connection):
+                before = _pending(connection)
+                # Even if nothing is pending: it sends the signals that make content types and permissions.
+                call_command("migrate", database=alias, interactive=False, verbosity=0)
+    # SystemExit: Django exits where it cannot create a database. The next database may be fine.
+    except (Exception, SystemExit) as error:
+        where = ""
+        with contextlib.suppress(Exception):
+            where = f"{_pending(connection)[0]}: " if before else ""
+        return Result(alias, [], error=where + one_line(error))
+    # Migrations may be recorded whose tables are missing.
+    problems = [] if pending_only and before else report_on(alias).problems
+    return Result(alias, before, error="; ".join(problems))
+
+
+@contextlib.contextmanager
+def _alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Within the block, no other process runs this command on the database: a data migration would run twice.
+
+    Raises `RuntimeError` if another one runs for longer than `WAIT_SECONDS`. SQLite has no such lock.
+    Sources: PostgreSQL manual, 13.3.5; MariaDB, GET_LOCK.
+    """
+    if connection.vendor == "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            acquire, release, name = "SELECT pg_advisory_lock(%s)", "SELECT pg_advisory_unlock(%s)", LOCK
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{WAIT_SECONDS}s"])
+        else:
+            # MySQL's locks belong to the whole server.
+            acquire, release = f"SELECT GET_LOCK(%s, {WAIT_SECONDS})", "SELECT RELEASE_LOCK(%s)"
+            name = f"migrate {connection.settings_dict['NAME']}"[:64]
+        try:
+            cursor.execute(acquire, [name])
+            held = cursor.fetchone()[0] != 0
+        except OperationalError:
+            held = False
+        if not held:
+            raise RuntimeError("another process migrates it: wait until that ends, and run this again")
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET lock_timeout")
+    try:
+        yield
+    finally:
+        # A session that was lost has released it.
+        with contextlib.suppress(Error), connection.cursor() as cursor:
+            cursor.execute(release, [name])
 
 
 def _pending(connection: BaseDatabaseWrapper) -> list[str]:

@@ -30,9 +30,14 @@ def roles_of(app_label: str) -> frozenset[str]:
     return frozenset(map(own_role, settings.APP_DATABASES.get(app_label, PRIMARY).split("+")))
 
 
+def roles_of_model(model: type[Model]) -> frozenset[str]:
+    """Return the roles of the app that a model's table belongs to. A proxy may be in another app than its table."""
+    return roles_of((model._meta.concrete_model or model)._meta.app_label)
+
+
 def role_of_model(model: type[Model]) -> str:
-    """Return the role of a model, which is the role of its app."""
-    return min(roles_of(model._meta.app_label))
+    """Return the role of a model outside of the seeds."""
+    return min(roles_of_model(model))
 
 
 def models_of(role: str) -> list[type[Model]]:
@@ -40,7 +45,7 @@ def models_of(role: str) -> list[type[Model]]:
 
     Raises `AppRegistryNotReady` before all models are loaded.
     """
-    return [model for model in apps.get_models(include_auto_created=True) if role in roles_of(model._meta.app_label)]
+    return [model for model in apps.get_models(include_auto_created=True) if role in roles_of_model(model)]
 
 
 def own_role(alias: str) -> str:

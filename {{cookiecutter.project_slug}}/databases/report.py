@@ -97,7 +97,10 @@ def _add_history(report: Report, connection: BaseDatabaseWrapper, present: set[s
         if report.role not in roles:
             if applied:
                 home = f"its tables are in the {' and '.join(sorted(roles)) or 'test'} database"
-                report.details[config.label] = f"{len(applied)} only recorded: {home}"
+                left = ", ".join(sorted(_tables(config) & present))
+                report.details[config.label] = f"{len(applied)} only recorded: {home}" + (
+                    f"; left over here: {left}" if left else ""
+                )
             continue
         if not ours:
             continue
@@ -105,7 +108,11 @@ def _add_history(report: Report, connection: BaseDatabaseWrapper, present: set[s
         if applied != ours:
             report.problems.append(f"{config.label}: {len(ours - applied)} migrations to apply")
         elif missing := _tables(config, report.alias) - present:
-            report.problems.append(f"{config.label}: recorded as applied, but missing {', '.join(sorted(missing))}")
+            # As after the move of an app whose migrations were recorded here before.
+            report.problems.append(
+                f"{config.label}: recorded as applied, but missing {', '.join(sorted(missing))}: run "
+                f"`migrate {config.label} zero --fake --database {report.alias}` and `migrate_databases`"
+            )
 
 
 def _tables(config: AppConfig, alias: str | None = None) -> set[str]:

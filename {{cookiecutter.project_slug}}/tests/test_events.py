@@ -46,3 +46,14 @@ class EventTests(TestCase):
         for response in (self.client.get(reverse("events")), self.client.post(reverse("events"), {"text": "a note"})):
             self.assertEqual(response.status_code, 302)
         self.assertFalse(Note.objects.exists())
+
+    def test_an_invalid_note_is_told_and_leaves_no_event(self):
+        self.assertNotContains(self.client.get(reverse("events")), "errorlist")
+        self.assertContains(self.client.post(reverse("events"), {"text": ""}), "errorlist")
+        self.assertFalse(Event.objects.exists())
+
+    def test_the_newest_event_comes_first(self):
+        for text in ("the first", "the second"):
+            self.client.post(reverse("events"), {"text": text})
+        page = self.client.get(reverse("events")).content.decode()
+        self.assertLess(page.index("the second"), page.index("the first"))

@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from databases.foreign.mode import is_test_database
 from databases.mirror.errors import MirrorWriteError
-from databases.registry import roles_of
+from databases.registry import roles_of, roles_of_model
 
 MIRROR = "mirror"
 
@@ -53,4 +53,4 @@ class MirrorRouter:
         return False if ours and db == DEFAULT_DB_ALIAS else None
 
     def _owns(self, model: type[Model] | Model) -> bool:
-        return MIRROR in roles_of(model._meta.app_label)
+        return MIRROR in roles_of_model(model)

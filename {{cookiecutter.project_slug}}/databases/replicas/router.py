@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
-from databases.registry import PRIMARY, roles_of
+from databases.registry import PRIMARY, roles_of_model
 from databases.replicas.health import is_replica
 from databases.replicas.pinning import alias_for_read
 
@@ -31,7 +31,7 @@ class ReplicaRouter:
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         alias = alias_for_read()
-        if alias == DEFAULT_DB_ALIAS or PRIMARY not in roles_of(model._meta.app_label) or _is_always_primary(model):
+        if alias == DEFAULT_DB_ALIAS or PRIMARY not in roles_of_model(model) or _is_always_primary(model):
             return None
         instance = hints.get("instance")
         if instance is not None and instance._state.db == DEFAULT_DB_ALIAS:

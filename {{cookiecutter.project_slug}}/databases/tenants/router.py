@@ -7,7 +7,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
-from databases.registry import roles_of
+from databases.registry import roles_of, roles_of_model
 from databases.tenants.context import ALIAS_PREFIX, alias_of, current_tenant
 from databases.tenants.models import check_instance
 
@@ -49,4 +49,4 @@ class TenantRouter:
         return ours and hints.get("database") in (None, self.role, db)
 
     def _owns(self, model: type[Model] | Model) -> bool:
-        return TENANT in roles_of(model._meta.app_label)
+        return TENANT in roles_of_model(model)

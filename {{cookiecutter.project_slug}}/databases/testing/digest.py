@@ -1,7 +1,8 @@
 """One digest of all that decides what is in a migrated test database.
 
 A migration and a receiver of `post_migrate` may run any code and read any file of the project. So the digest covers all
-of them, except for test modules, which change most often. It does not cover the clock and the environment.
+files, but for test modules, which change most often, hidden files, and what programs write. It follows no links to
+folders, and it covers neither the clock nor the environment.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Collection, Iterator
@@ -20,20 +22,38 @@ from django.apps import apps
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
-from databases.testing.names import PROJECT
+from databases.testing.names import PROJECT, STARTED
 
 #: Others are in files. These may also come from the environment, or from another settings module.
 SETTINGS = (
     *("APP_DATABASES", "AUTH_USER_MODEL", "CACHES", "DATABASE_ROUTERS", "DEFAULT_AUTO_FIELD", "DEFAULT_TABLESPACE"),
     *("FIXTURE_DIRS", "INSTALLED_APPS", "LANGUAGE_CODE", "SITE_ID", "TIME_ZONE", "USE_TZ"),
 )
-DATA = (".csv", ".json", ".jsonl", ".sql", ".tsv", ".txt", ".xml", ".yaml", ".yml")
-#: Folders whose files may all be data, whatever they are called.
-INPUTS = {"fixtures", "migrations"}
-#: Folders that programs write. Hidden folders and virtual environments do not count either.
-OUTPUTS = {"__pycache__", "htmlcov", "node_modules"}
-#: Bytes. Larger files count by size and time of change, because reading them would take longer than migrating.
+#: Files that count by their content, so that all checkouts have one digest. Others, and large ones (bytes), count by
+#: size and time of change, because reading them could take longer than migrating.
+SOURCES = (
+    ".csv",
+    ".html",
+    ".json",
+    ".jsonl",
+    ".md",
+    ".po",
+    ".py",
+    ".sql",
+    ".toml",
+    ".tsv",
+    ".txt",
+    ".xml",
+    ".yaml",
+    ".yml",
+)
 LARGE = 1_000_000
+#: Folders whose files all count, whatever they are called.
+INPUTS = {"fixtures", "migrations"}
+#: Folders and files that programs write. Virtual environments, MEDIA_ROOT and STATIC_ROOT do not count either.
+OUTPUTS = {"__pycache__", "coverage.json", "coverage.xml", "htmlcov", "junit.xml", "node_modules"}
+OUTPUT = re.compile(r".*\.(log|pyc|sqlite3?|db)(-\w+)?")
+TEST_MODULE = re.compile(r"(conftest|tests?|test_.*|.*_tests?)\.py")
 
 
 def digest() -> str:
@@ -42,13 +62,16 @@ def digest() -> str:
     outputs = {str(getattr(settings, name, None) or "").rstrip("/") for name in ("MEDIA_ROOT", "STATIC_ROOT")}
     for root in _roots():
         for entry in _sources(root, outputs):
-            size = entry.stat().st_size
-            found.update(f"\0{entry.path[len(root) :]}\0{size}\0".encode())
-            if size < LARGE:
+            stat = entry.stat()
+            found.update(f"\0{entry.path[len(root) :]}\0{stat.st_size}\0".encode())
+            if stat.st_size < LARGE and entry.name.endswith(SOURCES):
                 with open(entry.path, "rb") as file:  # noqa: PTH123
                     found.update(file.read())
             else:
-                found.update(str(entry.stat().st_mtime_ns).encode())
+                found.update(str(stat.st_mtime_ns).encode())
+            if max(stat.st_mtime, stat.st_ctime) > STARTED:
+                # This process may have imported the older version, so no other run may use what it builds.
+                found.update(os.urandom(8))
     return found.hexdigest()
 
 
@@ -91,6 +114,6 @@ def _sources(folder: str, outputs: Collection[str], all_files: bool = False) -> 
             if not name.startswith(".") and name not in OUTPUTS and entry.path not in outputs:
                 yield from _sources(entry.path, outputs, all_files or name in INPUTS)
         elif entry.is_file():
-            is_code = name.endswith(".py") and not name.startswith(("test", "conftest."))
-            if is_code or all_files or name == ".env" or name.endswith(DATA):
+            is_output = name.startswith(".") or name in OUTPUTS or OUTPUT.fullmatch(name)
+            if all_files or name == ".env" or not (is_output or TEST_MODULE.fullmatch(name)):
                 yield entry

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+#: When this process imported its settings, which it does before its apps.
+STARTED = time.time()
 #: PostgreSQL truncates names to 63 bytes, which would remove what follows an alias: worker, tag and number of a clone.
 LONGEST_ALIAS = 24
 #: The name of a test database: the beginning of all names of its project, an alias or a role, a tag, and the number of

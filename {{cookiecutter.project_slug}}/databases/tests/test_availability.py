@@ -2,9 +2,11 @@
 
 from unittest import mock
 
-from django.test import SimpleTestCase
+from django.db import OperationalError, connection
+from django.test import SimpleTestCase, TestCase
+from django.utils.functional import SimpleLazyObject
 
-from databases.availability import is_outage
+from databases.availability import alias_of, is_outage
 
 
 class WhichErrorsTests(SimpleTestCase):
@@ -24,3 +26,19 @@ class WhichErrorsTests(SimpleTestCase):
         for text in ("no such table: locked", "no such column: x", ""):
             self.assertFalse(is_outage(Exception(text)), text)
         self.assertFalse(is_outage(None))
+
+
+class AliasTests(TestCase):
+    def test_an_error_is_told_by_its_connection_and_lazy_objects_on_the_way_are_left_alone(self):
+        def fail(self: object) -> None:
+            with connection.wrap_database_errors:
+                raise connection.Database.OperationalError("down")
+
+        evaluated = mock.Mock()
+        with self.assertRaises(OperationalError):
+            try:
+                fail(SimpleLazyObject(evaluated))
+            except OperationalError as error:
+                self.assertEqual(alias_of(error), "default")
+                raise
+        evaluated.assert_not_called()

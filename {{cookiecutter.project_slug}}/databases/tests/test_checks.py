@@ -1,13 +1,17 @@
 """Middleware and routers must stand in the right order, or `manage.py check` fails."""
 
+from unittest import mock
+
 from django.conf import settings
 from django.core.checks import run_checks
+from django.db import connections
 from django.test import SimpleTestCase, override_settings
 
+from databases import checks
 from databases.checks import DATABASE_READERS, LAST_ROUTER, check_hidden_routers, check_order_of_apps
 from databases.tests.notebook.models import Note
 
-IDS = {f"databases.E0{number}" for number in (11, 15, 16, 17)}
+IDS = {f"databases.E0{number}" for number in (11, 15, 16, 17, 18)}
 OURS = ["layer.middleware.First", "layer.middleware.Second"]
 SESSIONS, LOGIN = DATABASE_READERS
 
@@ -46,6 +50,16 @@ class Checked(SimpleTestCase):
         with override_settings(**changed):
             found = [error for error in run_checks() if error.id in IDS]
         return [(error.msg, error.hint) for error in found]
+
+
+class OwnDatabaseTests(Checked):
+    def test_two_aliases_of_one_database_are_an_error(self):
+        config = {"HOST": "db", "PORT": "", "NAME": "one"}
+        for name, wrong in (("one", ["'layer' is the same database as 'default'."]), ("two", [])):
+            found = {**connections.settings, "default": config, "layer": {**config, "NAME": name}}
+            with mock.patch.object(checks, "connections", mock.Mock(settings=found)):
+                errors = self.errors(OWN_DATABASES=["default", "layer"])
+            self.assertEqual([message for message, _ in errors], wrong)
 
 
 class MiddlewareTests(Checked):

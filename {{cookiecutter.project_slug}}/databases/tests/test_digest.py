@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +29,12 @@ class DigestTests(SimpleTestCase):
         self.addCleanup(folder.cleanup)
         self.project = Path(folder.name).resolve()
         # Apps outside of the project count too. Without them, the digest covers the files of this test alone.
-        for module, name, value in ((digest, "PROJECT", self.project), (digest.apps, "get_app_configs", list)):
+        # The files of this test are younger than its process.
+        for module, name, value in (
+            (digest, "PROJECT", self.project),
+            (digest, "STARTED", math.inf),
+            (digest.apps, "get_app_configs", list),
+        ):
             patch = mock.patch.object(module, name, value)
             patch.start()
             self.addCleanup(patch.stop)
@@ -55,6 +62,10 @@ class DigestTests(SimpleTestCase):
             "rows/fixtures/rows.dat",
             "shelf/models.py",
             "shelf/countries.csv",
+            "shelf/templates/shelf/terms.html",
+            "shelf/testing.py",
+            "shelf/words",
+            "testimonials/models.py",
             "manage.py",
             ".env",
         ):
@@ -69,7 +80,15 @@ class DigestTests(SimpleTestCase):
     def test_a_change_of_a_large_file_changes_it(self):
         with mock.patch.object(digest, "LARGE", 3):
             self.assert_changes(lambda: self.write("shelf/rows.csv", "1,2,3"))
-            self.assert_changes(lambda: self.write("shelf/rows.csv", "1,2,3,4"))
+            self.assert_changes(lambda: os.utime(self.project / "shelf/rows.csv", (1, 1)))
+
+    def test_the_time_of_a_small_source_does_not_change_it(self):
+        self.assert_changes(lambda: os.utime(self.project / "manage.py", (1, 1)), changes=False)
+
+    def test_a_source_that_changed_after_the_start_of_the_run_makes_templates_for_this_run_alone(self):
+        with mock.patch.object(digest, "STARTED", 0):
+            self.assert_changes(lambda: None)
+        self.assert_changes(lambda: None, changes=False)
 
     def test_tests_and_what_programs_write_do_not_change_it(self):
         for name in (
@@ -80,14 +99,19 @@ class DigestTests(SimpleTestCase):
             "shelf/__pycache__/models.py",
             "node_modules/rows.json",
             "media/rows.json",
+            "coverage.xml",
+            "db.sqlite3-journal",
+            "logs/site.log",
         ):
-            with self.subTest(name), override_settings(MEDIA_ROOT=str(self.project / "media")):
+            with self.subTest(name), override_settings(MEDIA_ROOT=f"{self.project}/media/"):
                 self.assert_changes(lambda name=name: self.write(name), changes=False)
         with self.subTest("a virtual environment"):
             self.write("venv/pyvenv.cfg")
             self.assert_changes(lambda: self.write("venv/package.py"), changes=False)
         with self.subTest("the lock of an editor"):
             self.assert_changes(lambda: (self.project / "shelf/.#models.py").symlink_to("nowhere"), changes=False)
+        with self.subTest("a link to a folder above"):
+            self.assert_changes(lambda: (self.project / "shelf/all").symlink_to(self.project), changes=False)
 
     def test_settings_and_installed_packages_change_it(self):
         found = {digest.digest()}
@@ -97,10 +121,17 @@ class DigestTests(SimpleTestCase):
             found.add(digest.digest())
         with mock.patch.object(digest.django, "get_version", return_value="0"):
             found.add(digest.digest())
+        for folder in ("a", "b"):
+            with override_settings(FIXTURE_DIRS=[Path(folder)]):
+                found.add(digest.digest())
+        with mock.patch.dict(digest.settings.DATABASES["default"]["TEST"], MIGRATE=False):
+            found.add(digest.digest())
+        with mock.patch.dict(digest.settings.DATABASES["default"], HOST="elsewhere", NAME="other", PORT="1"):
+            self.assertIn(digest.digest(), found)
         self.write("driver-2.0.dist-info/METADATA")
         with mock.patch.object(sys, "path", [*sys.path, str(self.project)]):
             found.add(digest.digest())
-        self.assertEqual(len(found), 5)
+        self.assertEqual(len(found), 8)
 
     def test_an_app_outside_of_the_project_changes_it(self):
         with TemporaryDirectory() as folder:

@@ -75,6 +75,35 @@ class OwnDatabasesTests(TransactionTestCase):
         self.assertIn("default: failed: no space", lines)
         self.assertEqual(error, "Failed: default. Correct the cause, and run this again.")
 
+    def test_a_failure_names_its_migration_and_an_exit_is_one(self):
+        self.undo()
+        with mock.patch.object(migrating, "call_command", side_effect=SystemExit(2)):
+            lines, error = run()
+        self.assertIn("default: failed: layer_notebook.0001_initial: 2", lines)
+        self.assertIn("default", error)
+
+    def test_a_table_that_is_missing_although_its_migrations_are_recorded_is_a_failure_with_a_cure(self):
+        with connection.schema_editor() as editor:
+            editor.delete_model(Note)
+        self.addCleanup(call_command, "migrate", "layer_notebook", verbosity=0)
+        self.addCleanup(call_command, "migrate", "layer_notebook", "zero", fake=True, verbosity=0)
+        for words in ((), ("--check",)):
+            lines, error = run(*words)
+            (line,) = [each for each in lines if each.startswith("default: failed: layer_notebook: ")]
+            self.assertIn("missing layer_notebook_note", line)
+            self.assertIn("`migrate layer_notebook zero --fake --database default`", line)
+            self.assertIn("Failed: default", error)
+
+    def test_two_processes_do_not_migrate_a_database_at_once(self):
+        if connection.vendor == "sqlite":
+            return
+        other = connections["default"].copy()
+        self.addCleanup(other.close)
+        with migrating._alone(other), mock.patch.object(migrating, "WAIT_SECONDS", 1):
+            lines, _ = run()
+        self.assertIn("default: failed: another process migrates it: wait until that ends, and run this again", lines)
+        self.assertIn("default: up to date", run()[0])
+
     def test_the_databases_of_others_are_named_as_skipped(self):
         lines = run()[0]
         for alias in {*connections} - {*OWN}:

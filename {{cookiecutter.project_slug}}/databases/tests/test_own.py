@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import router
 from django.test import SimpleTestCase, override_settings
+from django.test.utils import isolate_apps
 
 from databases import registry
 from databases.own import OwnRouter
@@ -37,6 +38,16 @@ class OwnRouterTests(SimpleTestCase):
         with override_settings(APP_DATABASES=moved):
             (error,) = registry.problems()
         self.assertIn("'layer_notebook' into 'layer-archive', which is neither an alias in OWN_DATABASES", error.msg)
+
+    def test_a_proxy_is_read_and_written_where_its_table_is(self):
+        with isolate_apps():
+            meta = type("Meta", (), {"app_label": "layer_elsewhere", "proxy": True})
+            proxy = type("NoteProxy", (Note,), {"Meta": meta, "__module__": __name__})
+        for app, home in (("layer_elsewhere", "default"), ("layer_notebook", "layer-archive")):
+            moved = {**settings.APP_DATABASES, app: "layer-archive"}
+            with override_settings(APP_DATABASES=moved, OWN_DATABASES=[*settings.OWN_DATABASES, "layer-archive"]):
+                self.assertEqual(router.db_for_read(proxy), home)
+                self.assertEqual(router.db_for_write(proxy), home)
 
     def test_a_hint_narrows_an_operation_and_never_widens_it(self):
         for hint, allowed in (("primary", True), ("default", True), ("elsewhere", False)):

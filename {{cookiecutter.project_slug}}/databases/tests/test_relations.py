@@ -4,6 +4,7 @@ from unittest import mock
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.fields import GenericRelation
 from django.core.checks import Tags, run_checks
 from django.db import models
 from django.test import SimpleTestCase, override_settings
@@ -31,15 +32,24 @@ def related(here: str, there: str) -> list[type[models.Model]]:
         models.ForeignKey(target, models.CASCADE, related_name="+", db_constraint=False),
         models.OneToOneField(target, models.CASCADE, related_name="+"),
         models.ManyToManyField(target, related_name="+"),
+        GenericRelation(target),
     ]
     return [model(f"Source{number}", here, to=relation) for number, relation in enumerate(relations)]
+
+
+@isolate_apps()
+def child(here: str, there: str) -> type[models.Model]:
+    """Return a model of one role that inherits from a model of the other."""
+    parent: type[models.Model] = model("Parent", there)
+    return type("Child", (parent,), {"Meta": type("Meta", (), {"app_label": APPS[here]}), "__module__": __name__})
 
 
 @override_settings(APP_DATABASES={**settings.APP_DATABASES, "layer_elsewhere": "elsewhere"})
 class RelationTests(SimpleTestCase):
     def test_relations_between_databases_are_errors_that_name_the_cure(self):
         for here, there in ((PRIMARY, "elsewhere"), ("elsewhere", PRIMARY)):
-            for source in related(here, there):
+            sources = related(here, there)
+            for source in sources:
                 with self.subTest(f"{source.__name__}, {here} to {there}"):
                     (error,) = crossing_relations(source)
                     self.assertEqual(error.id, "databases.E004")
@@ -48,7 +58,19 @@ class RelationTests(SimpleTestCase):
                         f"{APPS[here]}.{source.__name__}.to points from the {here} database to {APPS[there]}.Target "
                         f"in the {there} database.",
                     )
-                    self.assertIn("Keep the key in a plain column, such as to_id =", error.hint)
+                    several = source in (sources[3], sources[4])
+                    cure = (
+                        "Keep the keys in plain columns"
+                        if several
+                        else "Keep the key in a plain column, such as to_id ="
+                    )
+                    self.assertIn(cure, error.hint)
+                    self.assertIn("APP_DATABASES", error.hint)
+
+    def test_a_parent_in_another_database_is_an_error(self):
+        (error,) = crossing_relations(child(PRIMARY, "elsewhere"))
+        self.assertIn("Derive it from an abstract class", error.hint)
+        self.assertEqual(list(crossing_relations(child(PRIMARY, PRIMARY))), [])
 
     def test_relations_within_one_role_are_fine(self):
         for role in APPS:
@@ -65,4 +87,4 @@ class RelationTests(SimpleTestCase):
         installed = [*apps.get_models(), *related(PRIMARY, "elsewhere")]
         with mock.patch.object(apps, "get_models", lambda **options: installed):
             found = [error for error in run_checks(tags=[Tags.models]) if error.id == "databases.E004"]
-        self.assertEqual([error.obj.__name__ for error in found], ["Source0", "Source1", "Source2", "Source3"])
+        self.assertEqual([error.obj.__name__ for error in found], [f"Source{number}" for number in range(5)])

@@ -41,7 +41,8 @@ def report() -> None:
     """Print what the pages answer in each state of the secondary. This runs in production."""
     gate = gate_of("secondary")
     gate.turn("open")
-    call_command("migrate", "layer_notebook", verbosity=0)
+    # All apps, because receivers of `post_migrate` may need their tables.
+    call_command("migrate", verbosity=0)
     pages, notes = {}, {}
     with plain_site(__name__):
         for state in ("open", *WAYS, "open again"):
