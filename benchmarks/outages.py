@@ -39,6 +39,8 @@ PAGES = {
     "read the mirror": ("mirror/", "GET", "example.com"),
     "a tenant": ("tenant/", "GET", "acme.example.com"),
 }
+#: Seconds.
+GIVE_UP = 20
 VIEWS = """
 from django.conf import settings
 from django.http import HttpResponse
@@ -89,16 +91,18 @@ def processes(server: OwnPostgres) -> list[int]:
 
 
 def ask(serving: Server, page: str) -> tuple[int, float]:
-    """Return the status of a page, and the seconds that it took."""
+    """Return the status of a page, or 0 if there is no answer within `GIVE_UP`, and the seconds that it took."""
     path, method, host = PAGES[page]
     url = f"http://127.0.0.1:{serving.port}/{path}"
     request = urllib.request.Request(url, method=method, headers={"Host": host})
     start = time.perf_counter()
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=GIVE_UP) as answer:  # noqa: S310
             status = int(answer.status)
     except urllib.error.HTTPError as error:
         status = error.code
+    except TimeoutError:
+        status = 0
     return status, time.perf_counter() - start
 
 
@@ -107,12 +111,19 @@ def settled(serving: Server) -> bool:
     return all(ask(serving, page)[0] == 200 for page in PAGES for _ in range(4))
 
 
+def told(status: int, took: float) -> str:
+    """Return the cell of one answer."""
+    if not status:
+        return f"none in {GIVE_UP} s"
+    return f"{status} ({took:.1f} s)" if took >= 0.1 else str(status)
+
+
 def row(serving: Server, name: str, state: str) -> str:
     """Ask for each page twice, and return a row of the table: each status, with the seconds if they are 0.1 or more."""
     cells = []
     for page in PAGES:
         found = [ask(serving, page) for _ in range(2)]
-        cells.append(", ".join(f"{status}" + (f" ({took:.1f} s)" if took >= 0.1 else "") for status, took in found))
+        cells.append(", ".join(told(*each) for each in found))
     return f"| {name} | {state} | {' | '.join(cells)} |"
 
 

@@ -69,10 +69,11 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Return an error where two aliases in `OWN_DATABASES` are one database: it would lack the tables of the second."""
     errors: list[checks.CheckMessage] = []
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[str, str] = {}
     for alias in settings.OWN_DATABASES:
         config = connections.settings[alias]
-        key = tuple(str(config[name]) for name in ("HOST", "PORT", "NAME"))
+        # A URL's query may hold the address too.
+        key = str([config[name] for name in ("HOST", "PORT", "NAME", "OPTIONS")])
         # Databases in memory are apart, although their names are equal.
         if config["NAME"] != ":memory:" and (other := found.setdefault(key, alias)) != alias:
             errors.append(

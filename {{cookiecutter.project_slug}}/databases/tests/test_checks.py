@@ -54,9 +54,10 @@ class Checked(SimpleTestCase):
 
 class OwnDatabaseTests(Checked):
     def test_two_aliases_of_one_database_are_an_error(self):
-        config = {"HOST": "db", "PORT": "", "NAME": "one"}
-        for name, wrong in (("one", ["'layer' is the same database as 'default'."]), ("two", [])):
-            found = {**connections.settings, "default": config, "layer": {**config, "NAME": name}}
+        config = {"HOST": "", "PORT": "", "NAME": "one", "OPTIONS": {"host": "/run"}}
+        same = ["'layer' is the same database as 'default'."]
+        for other, wrong in (({}, same), ({"NAME": "two"}, []), ({"OPTIONS": {"host": "/tmp"}}, [])):  # noqa: S108
+            found = {**connections.settings, "default": config, "layer": {**config, **other}}
             with mock.patch.object(checks, "connections", mock.Mock(settings=found)):
                 errors = self.errors(OWN_DATABASES=["default", "layer"])
             self.assertEqual([message for message, _ in errors], wrong)
