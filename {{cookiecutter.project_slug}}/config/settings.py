@@ -83,4 +83,6 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
+# The page that DEBUG shows and the mail to admins hide passwords of databases.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "databases.error_reports.DatabaseExceptionReporterFilter"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG

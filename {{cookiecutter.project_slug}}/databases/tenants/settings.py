@@ -54,4 +54,3 @@ LOGGING: dict[str, Any] = {
     # Without a handler: Django's own handler would write each line a second time.
     "loggers": {"django": {"level": "INFO"}},
 }
-DEFAULT_EXCEPTION_REPORTER_FILTER = "databases.tenants.error_reports.DatabaseExceptionReporterFilter"

@@ -9,19 +9,12 @@ from django.db import DatabaseError, connections
 from django.test import RequestFactory, SimpleTestCase, TestCase, override_settings
 from django.views.debug import ExceptionReporter
 
-from databases.tenants import settings as tenant_settings
 from databases.tenants.models import Tenant
 from databases.tenants.secret import Secret
 
 SERVERS = "hunter2-of-the-server"
-OTHER = "hunter2-of-another-kind"
-
-own_filter = override_settings(
-    DEFAULT_EXCEPTION_REPORTER_FILTER=tenant_settings.DEFAULT_EXCEPTION_REPORTER_FILTER, LANGUAGE_CODE="en"
-)
 
 
-@own_filter
 class ReportTestCase(TestCase):
     """Tries to connect, with the driver of the project's own engine, to a port where nothing listens."""
 
@@ -56,19 +49,7 @@ class ReportTests(ReportTestCase):
         self.assertNotIn(SERVERS, text)
 
 
-@own_filter
-class FilterTests(SimpleTestCase):
-    def test_passwords_are_hidden_and_the_rest_is_shown(self):
-        try:
-            config, password, place = {"PASSWORD": SERVERS, "OPTIONS": {"passwd": OTHER}}, SERVERS, "at home"
-            raise ValueError(len(config) + len(password) + len(place))
-        except ValueError:
-            html = ExceptionReporter(RequestFactory().get("/"), *sys.exc_info()).get_traceback_html()
-        self.assertNotIn(OTHER, html)
-        # The page shows this test's own line of code too, but no value is in it.
-        self.assertNotIn(SERVERS, html)
-        self.assertIn("at home", html)
-
+class SecretTests(SimpleTestCase):
     def test_the_repr_of_a_secret_hides_it(self):
         password = Secret(SERVERS)
         self.assertEqual(password, SERVERS)
