@@ -9,6 +9,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from databases.secret import Secret
+
 SQLITE = "django.db.backends.sqlite3"
 ENGINES = {
     "sqlite": SQLITE,
@@ -62,6 +64,7 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         raise ImproperlyConfigured(f"{expected}, with special characters percent-encoded.") from None
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(f"{expected}; the name of the database is missing.")
+    config["PASSWORD"] = Secret(config["PASSWORD"])
     return {**KEEP_OPEN, **config, "OPTIONS": {**CONNECTING[config["ENGINE"]], **config.get("OPTIONS", {})}}
 
 

@@ -9,7 +9,16 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 #: Modules whose local variables contain connection settings, some of them as one string.
-DRIVERS = ("django.db", "psycopg", "psycopg_binary", "psycopg_pool", "MySQLdb", "pymysql", "sqlite3")
+DRIVERS = (
+    "django.db",
+    "django.utils.asyncio",
+    "psycopg",
+    "psycopg_binary",
+    "psycopg_pool",
+    "MySQLdb",
+    "pymysql",
+    "sqlite3",
+)
 
 
 class DatabaseExceptionReporterFilter(SafeExceptionReporterFilter):

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from databases.fleet import database_roles
 from databases.fleet.operations import wait_for_caches
+from databases.secret import Secret
 from databases.tenants.credentials import passwords
 from databases.tenants.credentials.store import refuse_unsettled, replace
 from databases.tenants.managed.locks import tenant_lock
 from databases.tenants.managed.maintenance import maintenance_settings
 from databases.tenants.registry import Tenant, find
-from databases.tenants.secret import Secret
 from databases.tenants.selection import for_each
 from databases.tenants.states import TenantError
 

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connections, models
 
+from databases.secret import Secret
 from databases.tenants.context import ALIAS_PREFIX, SLUG, UnknownTenantError, alias_of
 # % if cookiecutter.__credentials
 from databases.tenants.credentials import passwords
 # % endif
-from databases.tenants.secret import Secret
 from databases.tenants.states import STATES, State, Status, statuses
 
 #: A path segment without quotes or a dot at its start: it becomes part of SQL and, for SQLite, of a file name.

@@ -19,6 +19,7 @@ class FromUrlTests(SimpleTestCase):
 
     def test_a_url_becomes_a_complete_entry(self):
         entry = from_url("postgresql://ann:p%40ss%2Fword@db.example.com:5433/shop", "SOME_DATABASE_URL")
+        self.assertNotIn("p@ss", repr(entry))
         self.assertEqual(entry["ENGINE"], "django.db.backends.postgresql")
         self.assertEqual((entry["HOST"], entry["PORT"], entry["NAME"]), ("db.example.com", 5433, "shop"))
         self.assertEqual((entry["USER"], entry["PASSWORD"]), ("ann", "p@ss/word"))

@@ -7,7 +7,7 @@ import os
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-from databases.tenants.secret import Secret
+from databases.secret import Secret
 
 ENCRYPTED = "fernet:"
 NAMED = "env:"

@@ -9,8 +9,8 @@ from django.db import DatabaseError, connections
 from django.test import RequestFactory, SimpleTestCase, TestCase, override_settings
 from django.views.debug import ExceptionReporter
 
+from databases.secret import Secret
 from databases.tenants.models import Tenant
-from databases.tenants.secret import Secret
 
 SERVERS = "hunter2-of-the-server"
 
