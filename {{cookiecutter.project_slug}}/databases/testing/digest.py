@@ -53,6 +53,7 @@ INPUTS = {"fixtures", "migrations"}
 #: Folders and files that programs write. Virtual environments, MEDIA_ROOT and STATIC_ROOT do not count either.
 OUTPUTS = {"__pycache__", "coverage.json", "coverage.xml", "htmlcov", "junit.xml", "node_modules"}
 OUTPUT = re.compile(r".*\.(log|pyc|sqlite3?|db)(-\w+)?")
+THIS_PROCESS = os.urandom(8)
 TEST_MODULE = re.compile(r"(conftest|tests?|test_.*|.*_tests?)\.py")
 
 
@@ -70,8 +71,8 @@ def digest() -> str:
             else:
                 found.update(str(stat.st_mtime_ns).encode())
             if max(stat.st_mtime, stat.st_ctime) > STARTED:
-                # This process may have imported the older version, so no other run may use what it builds.
-                found.update(os.urandom(8))
+                # This process may have imported the older version, so no other one may use what it builds.
+                found.update(THIS_PROCESS)
     return found.hexdigest()
 
 
