@@ -149,8 +149,8 @@ def _answers(each: Any, model: type[Model]) -> bool:
 def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -> checks.Error:
     here, there = role_of_model(model), role_of_model(target)
     cure = (
-        f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), and load the "
-        "objects on the other side with databases.load_related()"
+        f"Keep the key in a plain column, such as {field.name}_id = models.BigIntegerField(db_index=True), and load "
+        "the objects on the other side with databases.load_related()"
     )
     if field.many_to_many or field.one_to_many:
         cure = "Keep the keys in plain columns of a model of their own"

@@ -108,9 +108,10 @@ def _alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
     if connection.vendor == "sqlite":
         yield
         return
+    name: int | str = LOCK
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            acquire, release, name = "SELECT pg_advisory_lock(%s)", "SELECT pg_advisory_unlock(%s)", LOCK
+            acquire, release = "SELECT pg_advisory_lock(%s)", "SELECT pg_advisory_unlock(%s)"
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{WAIT_SECONDS}s"])
         else:
             # MySQL's locks belong to the whole server.

@@ -30,7 +30,7 @@ def roles_of(app_label: str) -> frozenset[str]:
     return frozenset(map(own_role, settings.APP_DATABASES.get(app_label, PRIMARY).split("+")))
 
 
-def roles_of_model(model: type[Model]) -> frozenset[str]:
+def roles_of_model(model: type[Model] | Model) -> frozenset[str]:
     """Return the roles of the app that a model's table belongs to. A proxy may be in another app than its table."""
     return roles_of((model._meta.concrete_model or model)._meta.app_label)
 

@@ -32,20 +32,8 @@ SETTINGS = (
 #: Files that count by their content, so that all checkouts have one digest. Others, and large ones (bytes), count by
 #: size and time of change, because reading them could take longer than migrating.
 SOURCES = (
-    ".csv",
-    ".html",
-    ".json",
-    ".jsonl",
-    ".md",
-    ".po",
-    ".py",
-    ".sql",
-    ".toml",
-    ".tsv",
-    ".txt",
-    ".xml",
-    ".yaml",
-    ".yml",
+    *(".csv", ".html", ".json", ".jsonl", ".md", ".po", ".py"),
+    *(".sql", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"),
 )
 LARGE = 1_000_000
 #: Folders whose files all count, whatever they are called.
