@@ -57,7 +57,7 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         raise ImproperlyConfigured(f"{expected}; its engine must be one of: {', '.join(ENGINES)}.")
     try:
         config: dict[str, Any] = environ.Env.db_url_config(url, engine=ENGINES[scheme])
-    except (ValueError, KeyError):
+    except ValueError:
         # `from None`: the original error quotes the invalid part of the URL, often the password.
         raise ImproperlyConfigured(f"{expected}, with special characters percent-encoded.") from None
     if config["NAME"] in ("", ":memory:"):
@@ -67,7 +67,7 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
 
 def sqlite(path: Path) -> dict[str, Any]:
     """Return the entry for a SQLite file."""
-    return {**KEEP_OPEN, "ENGINE": SQLITE, "NAME": str(path)}
+    return {"ENGINE": SQLITE, "NAME": str(path)}
 
 
 def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
