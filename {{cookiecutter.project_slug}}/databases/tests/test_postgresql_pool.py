@@ -139,7 +139,7 @@ class PoolTests(TestCase):
 
     def test_a_statement_that_was_prepared_for_another_request_is_prepared_again(self):
         wrapper = self.wrapper(max_size=1)
-        wrapper.settings_dict["OPTIONS"]["prepare_threshold"] = 1
+        wrapper.settings_dict["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 1}
         for _ in range(4):
             self.session(wrapper)
             wrapper.close()
