@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from databases.secret import Secret
 
+PROJECT = Path(__file__).resolve().parent.parent
 SQLITE = "django.db.backends.sqlite3"
 ENGINES = {
     "sqlite": SQLITE,
@@ -59,18 +60,21 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         raise ImproperlyConfigured(f"{expected}; its engine must be one of: {', '.join(ENGINES)}.")
     try:
         config: dict[str, Any] = environ.Env.db_url_config(url, engine=ENGINES[scheme])
-    except (ValueError, KeyError):
+    except ValueError:
         # `from None`: the original error quotes the invalid part of the URL, often the password.
         raise ImproperlyConfigured(f"{expected}, with special characters percent-encoded.") from None
     if config["NAME"] in ("", ":memory:"):
         raise ImproperlyConfigured(f"{expected}; the name of the database is missing.")
+    if config["ENGINE"] == SQLITE:
+        # A relative path begins at the project's folder, whatever the working directory is.
+        config["NAME"] = str(PROJECT / config["NAME"])
     config["PASSWORD"] = Secret(config["PASSWORD"])
     return {**KEEP_OPEN, **config, "OPTIONS": {**CONNECTING[config["ENGINE"]], **config.get("OPTIONS", {})}}
 
 
 def sqlite(path: Path) -> dict[str, Any]:
     """Return the entry for a SQLite file."""
-    return {**KEEP_OPEN, "ENGINE": SQLITE, "NAME": str(path)}
+    return {"ENGINE": SQLITE, "NAME": str(path)}
 
 
 def beside(config: dict[str, Any], name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def pool_options() -> dict[str, Any]:
         "reconnect_timeout": 0,
         "reconnect_failed": refuse_waiting,
         "connection_class": LimitedConnection,
+        "reset": LimitedConnection.reset,
     }
 
 
@@ -40,6 +41,8 @@ class LimitedConnection(Connection[Any]):
 
     #: How long the client waits. Until `connect` knows the limit of statements, this one.
     answer_seconds: float = CHECK_SECONDS
+    #: The server's limit for statements. Milliseconds; 0 is no limit.
+    statement_timeout = 0
 
     @classmethod
     def connect(cls, *args: Any, **kwargs: Any) -> Any:
@@ -52,8 +55,25 @@ class LimitedConnection(Connection[Any]):
             # Not sent with the connection request, because connection poolers refuse startup options.
             connection.execute(f"SET statement_timeout = '{settings.DATABASE_STATEMENT_SECONDS}s'")
         limit = connection.execute("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
+        connection.statement_timeout = limit[0]
         connection.answer_seconds = limit[0] / 1000 + CLIENT_WAITS_LONGER if limit[0] else inf
         return connection
+
+    def reset(self) -> None:
+        """Undo what a request has changed in its session: settings, locks, temporary tables.
+
+        A thread of the pool calls this after each request. If it raises an error, the pool replaces the connection.
+        """
+        # PostgreSQL refuses DISCARD ALL in a transaction, which psycopg begins without autocommit.
+        self.autocommit, self.isolation_level, self.read_only, self.deferrable = True, None, None, None
+        usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
+        self.execute("DISCARD ALL")
+        # Otherwise psycopg would execute statements that are no longer prepared.
+        self._prepared.clear()
+        # DISCARD ALL has also undone our limit, and the time zone that Django sets.
+        self.execute(f"SET statement_timeout = {self.statement_timeout}")
+        self._pool._configure(self)  # type: ignore[union-attr]
+        self.answer_seconds = usual
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a statement.
@@ -64,7 +84,7 @@ class LimitedConnection(Connection[Any]):
             return super().execute(query, *args, **kwargs)
         usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
         try:
-            return super().execute(query, *args, **kwargs)
+            return super().execute(query)
         except Error:
             # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
             self._pool.drain()  # type: ignore[union-attr]

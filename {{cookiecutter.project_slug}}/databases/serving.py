@@ -34,7 +34,8 @@ def fit_connections(*, asgi: bool) -> None:
     connections.close_all()
     for alias in connections:
         config = connections.settings[alias]
-        limits = _limits(config["ENGINE"])
+        # Django can make no connection of a pool assume a role.
+        limits = {} if "assume_role" in config["OPTIONS"] else _limits(config["ENGINE"])
         config["OPTIONS"] = {**limits, **config["OPTIONS"]}
         if asgi or "pool" in limits:
             # Under ASGI, no later request has the thread for which Django keeps a connection open: 100 requests left

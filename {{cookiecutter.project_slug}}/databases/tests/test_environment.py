@@ -3,6 +3,7 @@
 import traceback
 from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import SimpleTestCase, TestCase
@@ -23,13 +24,22 @@ class FromUrlTests(SimpleTestCase):
         self.assertEqual(entry["ENGINE"], "django.db.backends.postgresql")
         self.assertEqual((entry["HOST"], entry["PORT"], entry["NAME"]), ("db.example.com", 5433, "shop"))
         self.assertEqual((entry["USER"], entry["PASSWORD"]), ("ann", "p@ss/word"))
+        self.assertEqual(from_url("postgres://ann@db/shop", "SOME_DATABASE_URL")["ENGINE"], entry["ENGINE"])
+
+    def test_a_connection_stays_open_unless_the_url_says_otherwise(self):
+        for query, age in (("", 60), ("?conn_max_age=0", 0)):
+            self.assertEqual(from_url(f"postgresql://ann@db/shop{query}", "X")["CONN_MAX_AGE"], age)
 
     def test_a_sqlite_path_keeps_spaces_and_plus_signs(self):
         entry = from_url("sqlite:////srv/my%20data/a%2Bb.sqlite3", "SOME_DATABASE_URL")
         self.assertEqual(entry["NAME"], "/srv/my data/a+b.sqlite3")
 
+    def test_a_relative_path_begins_at_the_projects_folder(self):
+        self.assertEqual(from_url("sqlite:///a/b.sqlite3", "X")["NAME"], str(settings.BASE_DIR / "a/b.sqlite3"))
+
     def test_a_missing_url_is_refused_unless_there_is_something_else(self):
-        self.assertIn("SOME_DATABASE_URL", self.refused(""))
+        self.assertIn("SOME_DATABASE_URL must be a URL", message := self.refused(""))
+        self.assertIn("it is not set, which only DEBUG=on allows", message)
         self.assertEqual(from_url("", "SOME_DATABASE_URL", {"ENGINE": "x"}), {"ENGINE": "x"})
 
     def test_no_message_holds_any_part_of_the_url(self):
@@ -74,6 +84,7 @@ class LimitTests(SimpleTestCase):
         self.assertLessEqual(options["connect_timeout"], 5)
         self.assertLessEqual(options["tcp_user_timeout"], 10_000)
         self.assertEqual((int(options["keepalives_idle"]), options["sslmode"]), (9, "require"))
+        self.assertLessEqual(options["keepalives_interval"] * options["keepalives_count"], 10)
         self.assertLessEqual(from_url("mysql://ann:x@db/shop", "X")["OPTIONS"]["connect_timeout"], 5)
 
     def test_a_file_needs_no_limits(self):

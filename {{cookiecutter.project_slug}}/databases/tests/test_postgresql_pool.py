@@ -1,6 +1,7 @@
 """A pool bounds the sessions of a web process, and none of its connections waits without limit."""
 
 import math
+from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -9,9 +10,10 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 from django.test import SimpleTestCase, TestCase, override_settings
+from psycopg import IsolationLevel
 
 from databases import postgresql_pool, serving
-from databases.postgresql_pool import LimitedConnection, pool_options
+from databases.postgresql_pool import LimitedConnection, pool_options, refuse_waiting
 from databases.tests import production
 
 
@@ -22,9 +24,55 @@ import config.wsgi, json
 from django.conf import settings
 from django.db import connections
 found = connections.settings["default"]
-print(json.dumps([found["CONN_MAX_AGE"], found["OPTIONS"]["pool"]["max_size"] - settings.DATABASE_POOL_SIZE]))
+pool = found["OPTIONS"]["pool"]
+print(json.dumps([found["CONN_MAX_AGE"], pool["max_size"] - settings.DATABASE_POOL_SIZE, pool["timeout"]]))
 """
-        self.assertEqual(production.run(show, DATABASE_URL="postgresql://ann:x@db.example.com/shop"), [0, 0])
+        self.assertEqual(production.run(show, DATABASE_URL="postgresql://ann:x@db.example.com/shop"), [0, 0, 5])
+
+
+class WaitTests(SimpleTestCase):
+    def test_only_silence_for_the_whole_limit_is_an_error(self):
+        session = mock.Mock(answer_seconds=12)
+        with mock.patch.object(postgresql_pool, "monotonic", return_value=0) as clock:
+            waiting = LimitedConnection._limited(session, (None for _ in count()))
+            next(waiting)
+            for clock.return_value, ready in ((11, 1), (20, 0)):
+                waiting.send(ready)
+            clock.return_value = 24
+            self.assertRaises(psycopg.OperationalError, waiting.send, 0)
+        session.close.assert_called_once_with()
+
+    def test_requests_wait_while_the_pool_has_a_connection(self):
+        request = mock.Mock()
+        for size, failed in ((1, False), (0, True)):
+            refuse_waiting(mock.Mock(get_stats=lambda size=size: {"pool_size": size}, _waiting=[request]))
+            self.assertEqual(request.fail.called, failed)
+
+
+#: What a request can change in its session.
+STATE = """
+SELECT json_build_object(
+    'session', pg_backend_pid(),
+    'timezone', current_setting('TimeZone'),
+    'role', current_setting('role'),
+    'limit', current_setting('statement_timeout'),
+    'schema', current_setting('search_path'),
+    'user', coalesce(current_setting('app.user', true), ''),
+    'read_only', current_setting('default_transaction_read_only'),
+    'locks', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+    'table', to_regclass('pg_temp.kept')
+)
+"""
+CHANGES = {
+    "timezone": "SET TIME ZONE 'America/Lima'",
+    "role": "SET ROLE NONE",
+    "limit": "SET statement_timeout = 0",
+    "schema": "SET search_path = other",
+    "user": "SELECT set_config('app.user', 'ann', false)",
+    "read_only": "SET default_transaction_read_only = on",
+    "locks": "SELECT pg_advisory_lock(42)",
+    "table": "CREATE TEMP TABLE kept ()",
+}
 
 
 @override_settings(DATABASE_STATEMENT_SECONDS=10, DATABASE_POOL_SIZE=2)
@@ -58,13 +106,64 @@ class PoolTests(TestCase):
     def test_one_request_after_another_uses_one_session(self):
         sessions = set()
         for _ in range(5):
-            wrapper = self.wrapper()
+            # The next request would get a new session while the pool resets this one.
+            wrapper = self.wrapper(max_size=1)
             sessions.add(self.session(wrapper))
+            # Neither the reset nor the check has left its own limit.
+            self.assertEqual(wrapper.connection.answer_seconds, 12)
             wrapper.close()
         self.assertEqual(len(sessions), 1)
 
+    def test_a_request_finds_nothing_that_another_changed_in_the_session(self):
+        wrapper = self.wrapper(max_size=1, timeout=50)
+        wrapper.settings_dict["TIME_ZONE"] = "Asia/Tokyo"
+        role = self.ask(connection, "SELECT session_user")
+        wrapper.settings_dict["OPTIONS"]["options"] = f"-c role={role}"
+        found = self.ask(wrapper, STATE)
+        self.assertLessEqual({"timezone": "Asia/Tokyo", "role": role, "limit": "10s"}.items(), found.items())
+        for changed, sql in CHANGES.items():
+            with self.subTest(sql):
+                with wrapper.cursor() as cursor:
+                    cursor.execute(sql)
+                self.assertNotEqual(self.ask(wrapper, STATE)[changed], found[changed])
+                wrapper.close()
+                self.assertEqual(self.ask(wrapper, STATE), found)
+        wrapper.connection.autocommit = False
+        wrapper.connection.isolation_level = IsolationLevel.SERIALIZABLE
+        wrapper.connection.read_only = wrapper.connection.deferrable = True
+        wrapper.close()
+        self.assertEqual(self.ask(wrapper, STATE), found)
+        session = wrapper.connection
+        self.assertEqual((session.isolation_level, session.read_only, session.deferrable), (None, None, None))
+        wrapper.close()
+
+    def test_a_statement_that_was_prepared_for_another_request_is_prepared_again(self):
+        wrapper = self.wrapper(max_size=1)
+        wrapper.settings_dict["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 1}
+        for _ in range(4):
+            self.session(wrapper)
+            wrapper.close()
+
+    def test_a_connection_that_cannot_be_reset_is_replaced(self):
+        wrapper = self.wrapper(max_size=1)
+        first = self.session(wrapper)
+        execute = psycopg.Connection.execute
+
+        def ask(session: LimitedConnection, query: str, *args: Any) -> Any:
+            return execute(session, "SELECT pg_sleep(50)" if query == "DISCARD ALL" else query, *args)
+
+        with (
+            mock.patch.object(psycopg.Connection, "execute", ask),
+            mock.patch.object(postgresql_pool, "CHECK_SECONDS", 0.3),
+            self.assertLogs("psycopg.pool", "WARNING"),
+        ):
+            wrapper.close()
+            self.assertNotEqual(self.session(wrapper), first)
+        self.end(first)
+        wrapper.close()
+
     def test_a_request_that_finds_no_free_connection_gets_an_error(self):
-        first, second, third = (self.wrapper(timeout=0.2) for _ in range(3))
+        first, second, third = (self.wrapper(timeout=1) for _ in range(3))
         self.assertNotEqual(self.session(first), self.session(second))
         with self.assertRaises(OperationalError) as caught:
             self.session(third)
@@ -106,7 +205,7 @@ class PoolTests(TestCase):
         wrapper.close()
 
     def test_a_free_connection_that_no_longer_answers_is_replaced(self):
-        wrapper = self.wrapper()
+        wrapper = self.wrapper(reset=None)
         first = self.session(wrapper)
         wrapper.close()
 
@@ -126,7 +225,7 @@ class PoolTests(TestCase):
 
     @override_settings(DATABASE_POOL_SIZE=5)
     def test_the_first_request_after_a_restart_of_the_server_succeeds(self):
-        wrappers = [self.wrapper() for _ in range(5)]
+        wrappers = [self.wrapper(reset=None) for _ in range(5)]
         sessions = {self.session(wrapper) for wrapper in wrappers}
         for wrapper in wrappers:
             wrapper.close()
@@ -147,9 +246,9 @@ class PoolTests(TestCase):
         wrapper = self.wrapper()
         self.session(wrapper)
         pool = wrapper.pool
-        wrapper.close()
-        with mock.patch.object(serving, "connections", mock.Mock(all=lambda: [wrapper])):
+        with mock.patch.object(serving, "connections", mock.Mock(all=lambda: [wrapper], close_all=wrapper.close)):
             serving.close_pools()
+        self.assertIsNone(wrapper.connection)
         self.assertTrue(pool.closed)
         self.session(wrapper)
         wrapper.close()

@@ -39,6 +39,17 @@ class ProcessTests(SimpleTestCase):
     def test_commands_have_no_limit_for_statements(self):
         self.assertEqual(self.settings_after("")["default"], (60, []))
 
+    def test_a_connection_that_was_opened_before_gets_the_limits(self):
+        code = """
+import json
+from django.db import connection
+connection.ensure_connection()
+import config.wsgi
+print(json.dumps(connection.connection))
+"""
+        with TemporaryDirectory() as folder:
+            self.assertIsNone(production.run(code, DATABASE_URL=f"sqlite:///{folder}/primary.sqlite3"))
+
 
 #: Statements that take a minute.
 SLOW = {
@@ -54,11 +65,12 @@ class LimitTests(TestCase):
         handler = ConnectionHandler({"default": sqlite(Path("/nowhere")), "other": config})
         # This process is no web process: nothing may close its connections before it forks.
         with (
-            mock.patch.object(serving.os, "register_at_fork"),
+            mock.patch.object(serving.os, "register_at_fork") as at_fork,
             mock.patch.object(serving, "connections", handler),
             override_settings(DATABASE_STATEMENT_SECONDS=seconds),
         ):
             serving.fit_connections(asgi=asgi)
+        at_fork.assert_called_once_with(before=serving.close_pools)
         return handler
 
     def test_a_server_and_its_client_limit_each_statement(self):
