@@ -52,8 +52,8 @@ urlpatterns = [path("hold/", hold), path("quick/", quick)]
 """
 POOL = 10
 CLIENTS = 24
-#: By web server, the most sessions of one process: each of gunicorn's threads has one, uvicorn has a pool.
-OF_PROCESS = {"gunicorn": 4, "uvicorn": POOL}
+#: By web server, the sessions that one process needs at the same time: one for each of gunicorn's threads.
+NEEDED = {"gunicorn": 4, "uvicorn": POOL}
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
@@ -109,10 +109,10 @@ def test_the_sessions_of_a_web_server_are_bounded(bake: Baker, postgres: OwnPost
     url = postgres.server.create(f"bounded_{name}")
     env = production(site, url)
     with web_servers.serving(name, site, tools, env) as serving:
-        found = hold_sessions(serving, postgres, url, at_least=OF_PROCESS[name])
+        found = hold_sessions(serving, postgres, url, at_least=NEEDED[name])
     print(name, CLIENTS, "clients:", found, "sessions")
     # One process of gunicorn may get all requests.
-    assert OF_PROCESS[name] <= found <= OF_PROCESS[name] * web_servers.PROCESSES[name]
+    assert NEEDED[name] <= found <= POOL * web_servers.PROCESSES[name]
     if name == "uvicorn":
         with web_servers.serving(name, site, tools, {**env, "WITHOUT_THE_LAYER": "on"}) as serving:
             found = hold_sessions(serving, postgres, url, at_least=POOL + 1)
