@@ -27,15 +27,15 @@ def configure(settings: dict[str, Any]) -> None:
     settings["DATABASES"] = {"default": primary}
     for alias in settings["OWN_DATABASES"][1:]:
         variable, engine = f"TEST_{alias.upper()}_DATABASE_URL", production[alias]["ENGINE"]
-        url = os.environ.get(variable, "")
-        # SQLite needs no server. Its file is not used: see below.
-        otherwise = production[alias] if engine == SQLITE else beside(primary, alias)
-        if not url and otherwise["ENGINE"] != engine:
-            raise ImproperlyConfigured(
-                f"{variable} must be the URL of a server for tests, because the engine of {alias!r} is {engine}, and "
-                f"the primary's is {primary['ENGINE']}."
-            )
-        settings["DATABASES"][alias] = from_url(url, variable, otherwise)
+        if url := os.environ.get(variable):
+            settings["DATABASES"][alias] = from_url(url, variable)
+        elif engine == primary["ENGINE"]:
+            settings["DATABASES"][alias] = beside(primary, alias)
+        elif engine == SQLITE:
+            # In memory: see below.
+            settings["DATABASES"][alias] = production[alias]
+        else:
+            raise ImproperlyConfigured(f"{variable} must be the URL of a {engine} server, because {alias!r} is on one.")
     settings["TEST_RUNNER"] = "databases.testing.templates.TemplateRunner"
     add_test_apps(settings)
     for part in parts(settings):

@@ -185,14 +185,20 @@ class TemplateDatabaseTests(SimpleTestCase):
             run.end()
 
     def test_waiting_for_a_build_has_a_limit(self):
-        creation = self.creation()
-        builds = Server(creation, creation.run, DIGEST)
-        self.addCleanup(builds.session.close)
-        builds._call("pg_advisory_lock", creation.template)
-        with mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
-            self.run_of(self.creation("r00000002"))
-        # Nobody waits for a build from other sources.
-        self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
+        def meanwhile():
+            with mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
+                self.run_of(self.creation("r00000002"))
+            # Nobody waits for a build from other sources.
+            with mock.patch.object(server, "BUILDING", "10s"):
+                self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
+
+        class Building(Creation):
+            def migrate(self, **options) -> str:
+                meanwhile()
+                return super().migrate()
+
+        self.run_of(Building(self.project, "primary", "r00000001"))
+        self.assertIn(f"primary_t{DIGEST}", self.names())
 
     def test_a_run_whose_session_the_server_has_ended_ends_without_an_error(self):
         run = self.run_of(self.creation())
@@ -220,6 +226,11 @@ class TemplateDatabaseTests(SimpleTestCase):
         with self.cursor() as cursor:
             info = cursor.connection.info
             cleaning.drop_unlocked(f"{info.dsn} password='{info.password}'", {"1": [*names]})
+
+    def test_a_database_that_cannot_be_copied_is_named(self):
+        self.run_of(self.creation())
+        with self.assertRaisesMessage(CommandError, 'primary_r00000001" already exists'):
+            self.run_of(self.creation())
 
     def test_nobody_can_change_a_template(self):
         self.run_of(self.creation())
