@@ -29,14 +29,13 @@ def drop_unlocked(conninfo: str, databases: Mapping[str, list[str]]) -> None:
     def drop(name: str) -> None:
         # An error with one must not keep the others: the next run tries again.
         with contextlib.suppress(psycopg.Error), psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     with psycopg.connect(conninfo, autocommit=True) as connection, ThreadPoolExecutor(max_workers=8) as pool:
         for lock, names in databases.items():
             if connection.execute("SELECT pg_try_advisory_lock(%s)", [int(lock)]).fetchone() == (True,):
                 # At the same time: PostgreSQL makes a checkpoint before each drop, which parallel drops share.
                 list(pool.map(drop, names))
-                connection.execute("SELECT pg_advisory_unlock(%s)", [int(lock)])
 
 
 def start(conninfo: str, databases: Mapping[str, list[str]]) -> None:
@@ -51,11 +50,9 @@ def start(conninfo: str, databases: Mapping[str, list[str]]) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    # Otherwise Python warns about a process without a wait().
+    # Otherwise Python warns that nothing waits for the process.
     process.returncode = 0
 
 
 if __name__ == "__main__":
-    # This folder, whose files could hide modules that psycopg imports.
-    del sys.path[0]
     drop_unlocked(*json.loads(os.environ[VARIABLE]))

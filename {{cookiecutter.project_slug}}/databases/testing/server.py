@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.db import Error
 
 from databases.testing import cleaning
@@ -20,6 +21,23 @@ BUILDING = "10min"
 COPIES = 4
 
 
+@contextmanager
+def explained(creation: Any) -> Iterator[None]:
+    """Turn errors of a server, and the `SystemExit` by which Django reports one, into a `CommandError` without details.
+
+    Under pytest, which shows the arguments of functions, psycopg's traceback would show the password.
+    """
+    try:
+        yield
+    except (Error, SystemExit) as error:
+        reason = error.__context__ if isinstance(error, SystemExit) else error
+        raise CommandError(
+            f"The test database of {creation.connection.alias!r} cannot be made. Correct DATABASE_URL, or the URL of a "
+            "server for tests (see config/settings_test.py). Its user must be allowed to create databases. "
+            f"The error: {' '.join(str(reason).split())}"
+        ) from None
+
+
 class Server:
     """The session of a run that says which databases are in use, until `end` or until the process ends.
 
@@ -28,11 +46,12 @@ class Server:
 
     def __init__(self, creation: Any, tag: str, digest: str) -> None:
         name = TAGGED.fullmatch(creation._get_test_db_name())
-        assert name  # noqa: S101 - for mypy: `is_copied` has looked
+        assert name  # noqa: S101 - for mypy: `TemplateCreation.is_copied` has looked
         self.project, self.tag, self.digest = name[1], tag, digest
         self.quote = creation.connection.ops.quote_name
         self.session = contextlib.ExitStack()
-        self.cursor = self.session.enter_context(creation._nodb_cursor())
+        with explained(creation):
+            self.cursor = self.session.enter_context(creation._nodb_cursor())
 
     def make(self, creations: list[Any], verbosity: int) -> set[str]:
         """Copy a database for each alias, and return their names. Builds the templates that are missing."""
@@ -55,7 +74,7 @@ class Server:
 
     def _copy(self, creation: Any) -> str:
         name = str(creation._get_test_db_name())
-        with creation._nodb_cursor() as cursor:
+        with explained(creation), creation._nodb_cursor() as cursor:
             template = self.quote(self.project + creation.template)
             cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {template}")
         return name
@@ -63,25 +82,16 @@ class Server:
     def _build(self, creation: Any, verbosity: int) -> None:
         """Migrate a database of this run, and make it the template, unless there is one."""
         template = self.project + creation.template
-        if template in self._names():
-            return
-        with self._alone():
-            if template not in self._names():
-                name = creation.migrate(verbosity=verbosity, autoclobber=True)
-                creation.connection.close()
-                creation.connection.close_pool()
-                # PostgreSQL copies no database that has sessions.
-                self.cursor.execute(f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS false")
-                self.cursor.execute(f"ALTER DATABASE {self.quote(name)} RENAME TO {self.quote(template)}")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Within the block, no other run of this project builds templates on this server."""
-        self._call("pg_advisory_lock", "building")
-        try:
-            yield
-        finally:
-            self._call("pg_advisory_unlock", "building")
+        # Wait while another run builds this template. Templates of other sources are built at the same time.
+        self._call("pg_advisory_lock", creation.template)
+        if template not in self._names():
+            name = creation.migrate(verbosity=verbosity)
+            creation.connection.close()
+            # PostgreSQL copies no database that has sessions.
+            self.cursor.execute(f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS false")
+            self.cursor.execute(f"ALTER DATABASE {self.quote(name)} RENAME TO {self.quote(template)}")
+        # After an error `end` releases it.
+        self._call("pg_advisory_unlock", creation.template)
 
     def _call(self, function: str, tag: str) -> None:
         self.cursor.execute(f"SELECT {function}(%s)", [lock_key(self.project, tag)])

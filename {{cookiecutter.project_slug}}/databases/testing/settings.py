@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from databases.environment import SQLITE, beside, from_url
 from databases.testing.names import test_database_name
 
@@ -19,17 +21,28 @@ def configure(settings: dict[str, Any]) -> None:
 
     It removes every database but the primary from `DATABASES`, because tests must not reach a production server, and
     declares a test database for each in `OWN_DATABASES`: at `TEST_<ALIAS>_DATABASE_URL`, or beside the primary's.
+    Raises `ImproperlyConfigured` if that would be on another engine than outside of tests.
     """
-    primary = settings["DATABASES"]["default"]
-    settings["DATABASES"] = {"default": {**primary}}
+    production, primary = settings["DATABASES"], settings["DATABASES"]["default"]
+    settings["DATABASES"] = {"default": primary}
     for alias in settings["OWN_DATABASES"][1:]:
-        variable = f"TEST_{alias.upper()}_DATABASE_URL"
-        settings["DATABASES"][alias] = from_url(os.environ.get(variable, ""), variable, beside(primary, alias))
+        variable, engine = f"TEST_{alias.upper()}_DATABASE_URL", production[alias]["ENGINE"]
+        if url := os.environ.get(variable):
+            settings["DATABASES"][alias] = from_url(url, variable)
+        elif engine == primary["ENGINE"]:
+            settings["DATABASES"][alias] = beside(primary, alias)
+        elif engine == SQLITE:
+            # In memory: see below.
+            settings["DATABASES"][alias] = production[alias]
+        else:
+            raise ImproperlyConfigured(f"{variable} must be the URL of a {engine} server, because {alias!r} is on one.")
     settings["TEST_RUNNER"] = "databases.testing.templates.TemplateRunner"
     add_test_apps(settings)
     for part in parts(settings):
         part.configure(settings)
     for alias, database in settings["DATABASES"].items():
+        # PostgreSQL copies no database to which a pool holds connections.
+        database.get("OPTIONS", {}).pop("pool", None)
         if alias != "default" and database["ENGINE"] == SQLITE:
             # Otherwise makemigrations, which connects to every database, would leave an empty file for each.
             database["NAME"] = ":memory:"

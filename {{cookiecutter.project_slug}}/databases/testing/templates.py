@@ -28,7 +28,7 @@ from django.test.runner import DiscoverRunner
 from databases.registry import role_of_alias
 from databases.testing.digest import digest
 from databases.testing.names import PROJECT, TAGGED
-from databases.testing.server import Server
+from databases.testing.server import Server, explained
 
 CACHE = PROJECT / ".cache" / "test_templates"
 
@@ -49,13 +49,12 @@ class Run:
 
     def make(self, verbosity: int) -> None:
         """Make the databases on PostgreSQL that this run wants and has not made, several at a time."""
+        wanted, self.wanted = self.wanted, {}
         servers: dict[str, list[TemplateCreation]] = {}
-        while self.wanted:
-            creation = self.wanted.popitem()[1]
-            if creation.connection.vendor == "postgresql" and TAGGED.fullmatch(creation._get_test_db_name()):
-                config = creation.connection.settings_dict
-                address = repr([config[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
-                servers.setdefault(address, []).append(creation)
+        for creation in [each for each in wanted.values() if each.is_copied]:
+            # No variable holds the settings, because `pytest --showlocals` would show their password.
+            address = repr([creation.connection.settings_dict[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
+            servers.setdefault(address, []).append(creation)
         for creations in servers.values():
             self.servers.append(Server(creations[0], self.id, self.digest))
             self.made |= self.servers[-1].make(creations, verbosity)
@@ -77,8 +76,14 @@ class TemplateCreation(BaseDatabaseCreation):
         try:
             role = role_of_alias(self.connection.alias)
         except LookupError:
+            # A database that you have added for tests without a router.
             role = self.connection.alias
         return f"{role}_t{self.run.digest}"
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether PostgreSQL copies a template. It does not for databases with another `TEST["NAME"]` than ours."""
+        return self.connection.vendor == "postgresql" and bool(TAGGED.fullmatch(self._get_test_db_name()))
 
     @property
     def file(self) -> Path | None:
@@ -101,7 +106,7 @@ class TemplateCreation(BaseDatabaseCreation):
             if verbosity >= 1:
                 self.log(f"Copying test database for alias {self.connection.alias!r}...")
             self.connection.close()
-            settings.DATABASES[self.connection.alias]["NAME"] = self.connection.settings_dict["NAME"] = name
+            self.connection.settings_dict["NAME"] = name
             self.connection.ensure_connection()
             if not file or _load(file, self.connection.connection):
                 return name
@@ -120,11 +125,13 @@ class TemplateCreation(BaseDatabaseCreation):
         tagged = f"{name}_{self.run.id if self.connection.vendor == 'postgresql' else f't{self.run.digest}'}"
         return tagged if TAGGED.fullmatch(tagged) else name
 
+    def _create_test_db(self, *args: Any, **options: Any) -> str:
+        with explained(self):
+            return str(super()._create_test_db(*args, **options))  # type: ignore[misc]
+
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
-        # On PostgreSQL `Run.end` has all databases dropped.
-        if self.connection.vendor == "postgresql" and TAGGED.fullmatch(test_database_name):
-            self.connection.close_pool()  # type: ignore[attr-defined]
-        else:
+        # `Run.end` has copies dropped.
+        if not self.is_copied:
             super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]
 
 

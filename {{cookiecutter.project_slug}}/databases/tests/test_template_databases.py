@@ -10,14 +10,18 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
+from django.core.management.base import CommandError
 from django.db import OperationalError, connections
 from django.test import SimpleTestCase
 
-from databases.testing import cleaning, server
+from databases.testing import cleaning, server, templates
 from databases.testing.names import PROJECT
 from databases.testing.server import Server
+from databases.tests import production
 
 DIGEST = "0123456789"
 OTHER_DIGEST = "9876543210"
@@ -181,10 +185,52 @@ class TemplateDatabaseTests(SimpleTestCase):
             run.end()
 
     def test_waiting_for_a_build_has_a_limit(self):
-        builds = Server(self.creation(), "r00000001", DIGEST)
-        self.addCleanup(builds.session.close)
-        with builds._alone(), mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
-            self.run_of(self.creation("r00000002"))
+        def meanwhile():
+            with mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
+                self.run_of(self.creation("r00000002"))
+            # Nobody waits for a build from other sources.
+            with mock.patch.object(server, "BUILDING", "10s"):
+                self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
+
+        class Building(Creation):
+            def migrate(self, **options) -> str:
+                meanwhile()
+                return super().migrate()
+
+        self.run_of(Building(self.project, "primary", "r00000001"))
+        self.assertIn(f"primary_t{DIGEST}", self.names())
+
+    def test_a_run_whose_session_the_server_has_ended_ends_without_an_error(self):
+        run = self.run_of(self.creation())
+        pid = run.cursor.connection.info.backend_pid
+        self.wait_until("SELECT pg_terminate_backend(%s)", pid)
+        self.wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s", pid)
+        run.end()
+        self.assertIn("primary_r00000001", self.names())
+
+    def test_a_database_that_cannot_be_dropped_does_not_keep_the_others(self):
+        self.run_of(self.creation())
+        self.drop_unlocked("template1", f"{self.project}primary_r00000001")
+        self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
+
+    def test_a_database_is_dropped_although_a_killed_run_has_left_a_session(self):
+        self.run_of(self.creation())
+        connection = connections["default"].copy()
+        connection.settings_dict = {**connection.settings_dict, "NAME": f"{self.project}primary_r00000001"}
+        self.addCleanup(connection.close)
+        connection.ensure_connection()
+        self.drop_unlocked(f"{self.project}primary_r00000001")
+        self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
+
+    def drop_unlocked(self, *names: str) -> None:
+        with self.cursor() as cursor:
+            info = cursor.connection.info
+            cleaning.drop_unlocked(f"{info.dsn} password='{info.password}'", {"1": [*names]})
+
+    def test_a_database_that_cannot_be_copied_is_named(self):
+        self.run_of(self.creation())
+        with self.assertRaisesMessage(CommandError, 'primary_r00000001" already exists'):
+            self.run_of(self.creation())
 
     def test_nobody_can_change_a_template(self):
         self.run_of(self.creation())
@@ -193,6 +239,67 @@ class TemplateDatabaseTests(SimpleTestCase):
         self.addCleanup(connection.close)
         with self.assertRaisesMessage(OperationalError, "not currently accepting connections"):
             connection.ensure_connection()
+
+
+class ServerTests(SimpleTestCase):
+    """What Django's creation objects have made on a server."""
+
+    databases = {"default"}
+
+    def creation(self, run: templates.Run, **changed) -> templates.TemplateCreation:
+        """Return the creation object of a database like the primary, with other settings."""
+        connection = connections["default"].copy(alias="another")
+        connection.settings_dict = {**connection.settings_dict, **changed}
+        run.digest = DIGEST
+        return type("Creation", (templates.TemplateCreation, connection.creation_class), {"run": run})(connection)
+
+    def test_databases_on_one_server_are_made_together(self):
+        run = templates.Run()
+        test = {**connections["default"].settings_dict["TEST"], "NAME": "test_01234567_another"}
+        creations = [self.creation(run, TEST=test, HOST=host) for host in ("one", "two", "one")]
+        run.wanted = {str(number): creation for number, creation in enumerate(creations)}
+        with mock.patch.object(templates, "Server") as servers:
+            servers.return_value.make.side_effect = [{"a", "c"}, {"b"}]
+            run.make(verbosity=0)
+        made = [call.args[0] for call in servers.return_value.make.call_args_list]
+        self.assertEqual(made, [[creations[0], creations[2]], [creations[1]]])
+        self.assertEqual(run.made, {"a", "b", "c"})
+
+    def test_django_makes_and_drops_a_database_with_a_name_of_yours(self):
+        run, name = templates.Run(), f"mine_{uuid.uuid4().hex[:8]}"
+        creation = self.creation(run, TEST={**connections["default"].settings_dict["TEST"], "NAME": name})
+        creation.test_db_signature()
+        run.make(verbosity=0)
+        self.assertEqual(run.servers, [])
+        with creation._nodb_cursor() as cursor:
+            creation._create_test_db(verbosity=0, autoclobber=True)
+            self.assertTrue(creation._database_exists(cursor, name))
+            creation._destroy_test_db(name, verbosity=0)
+            self.assertFalse(creation._database_exists(cursor, name))
+
+    def test_a_user_who_cannot_create_databases_gets_one_sentence(self):
+        options = {**connections["default"].settings_dict["OPTIONS"], "options": "-c default_transaction_read_only=on"}
+        creation = self.creation(templates.Run(), OPTIONS=options)
+        expected = "database of 'another' cannot be made.*: cannot execute CREATE DATABASE in a read-only transaction"
+        with mock.patch.object(creation, "log"), self.assertRaisesRegex(CommandError, expected) as caught:
+            creation._create_test_db(verbosity=0, autoclobber=True)
+        self.assertTrue(caught.exception.__suppress_context__)
+
+    def test_without_its_server_a_run_ends_with_one_sentence_and_no_password(self):
+        url = "postgresql://ann:s3cret@127.0.0.1:9/db"
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "test_database.py")
+            file.write_text("def test(db): pass")
+            words = ("-m", "pytest", "-c", "pyproject.toml", "--showlocals", str(file))
+            process = production.python(*words, DATABASE_URL=url)
+        self.assertEqual(process.returncode, 1, process.stderr)
+        self.assertRegex(process.stdout, "CommandError: The test database of 'default' cannot be made.*port 9 failed")
+        self.assertNotIn("s3cret", process.stdout + process.stderr)
+        process = production.command("test", "databases.tests.test_atomic", DATABASE_URL=url)
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(process.stderr, "CommandError: The test database of 'default' cannot be made.*port 9 failed")
+        self.assertNotIn("Traceback", process.stderr)
+        self.assertNotIn("s3cret", process.stdout + process.stderr)
 
 
 class ProcessTests(SimpleTestCase):
@@ -216,9 +323,10 @@ class ProcessTests(SimpleTestCase):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             code = "import sys; from databases.testing import cleaning; cleaning.start(sys.argv[1], {})"
             conninfo = f"host=127.0.0.1 port={silent.getsockname()[1]} sslmode=disable gssencmode=disable"
-            subprocess.run(
-                [sys.executable, "-c", code, conninfo], cwd=PROJECT, capture_output=True, check=True, timeout=60
-            )
+            words = [sys.executable, "-W", "always", "-c", code, conninfo]
+            process = subprocess.run(words, cwd=PROJECT, capture_output=True, check=True, timeout=60)
+            # No warning about a process that nothing waits for.
+            self.assertEqual(process.stderr, b"")
             with silent.accept()[0] as connection:
                 self.assertTrue(connection.recv(1000))
                 self.assertEqual(select.select([connection], [], [], 0)[0], [], "The process has ended.")

@@ -6,9 +6,11 @@ import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from django.db import connections
 from django.test import SimpleTestCase
 
 from databases.testing import templates
+from databases.tests import production
 
 
 class FileTests(SimpleTestCase):
@@ -69,3 +71,29 @@ class FileTests(SimpleTestCase):
         self.folder.write_text("a file")
         templates._save(self.migrated, self.file)
         self.assertEqual(self.tables(), [])
+
+
+class NameTests(SimpleTestCase):
+    def test_a_database_without_a_router_has_a_template_of_its_own(self):
+        connection = connections["default"].copy(alias="unserved")
+        run = templates.Run()
+        run.digest = "0123456789"
+        creation = type("Creation", (templates.TemplateCreation, connection.creation_class), {"run": run})(connection)
+        self.assertEqual(creation.template, "unserved_t0123456789")
+
+
+class RunnerTests(SimpleTestCase):
+    def test_another_test_runner_makes_test_databases_in_its_way(self):
+        with TemporaryDirectory() as folder:
+            Path(folder, "other_settings.py").write_text(
+                "from config.settings_test import *\nTEST_RUNNER = 'django.test.runner.DiscoverRunner'\n"
+            )
+            file = Path(folder, "test_runner.py")
+            file.write_text(
+                "from django.db import connection\n"
+                "def test(django_db_modify_db_settings):\n"
+                "    assert type(connection.creation).__name__ == 'DatabaseCreation'\n"
+            )
+            words = ("-m", "pytest", "-c", "pyproject.toml", "--ds=other_settings", str(file))
+            process = production.python(*words, PYTHONPATH=folder)
+        self.assertEqual(process.returncode, 0, process.stdout)
