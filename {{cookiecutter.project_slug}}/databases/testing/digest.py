@@ -22,7 +22,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
-from databases.testing.names import PROJECT, STARTED
+from databases.environment import PROJECT
+from databases.testing.names import STARTED
 
 #: Others are in files. These may also come from the environment, or from another settings module.
 SETTINGS = (

@@ -6,10 +6,8 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 #: When this process imported its settings, which it does before its apps.
 STARTED = time.time()
 #: PostgreSQL truncates names to 63 bytes, which would remove what follows an alias: worker, tag and number of a clone.

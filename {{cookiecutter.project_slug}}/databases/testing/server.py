@@ -48,6 +48,8 @@ class Server:
         name = TAGGED.fullmatch(creation._get_test_db_name())
         assert name  # noqa: S101 - for mypy: `TemplateCreation.is_copied` has looked
         self.project, self.tag, self.digest = name[1], tag, digest
+        #: Whether other runs may use the templates.
+        self.keeps = True
         self.quote = creation.connection.ops.quote_name
         self.session = contextlib.ExitStack()
         with explained(creation):
@@ -86,6 +88,7 @@ class Server:
         self._call("pg_advisory_lock", creation.template)
         if template not in self._names():
             name = creation.migrate(verbosity=verbosity)
+            self.keeps = self.keeps and creation.is_current()
             creation.connection.close()
             # PostgreSQL copies no database that has sessions.
             self.cursor.execute(f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS false")
@@ -103,7 +106,11 @@ class Server:
     def _drop_unused(self, names: set[str]) -> None:
         """Start to drop databases of killed runs, of ended ones, and of other digests."""
         tagged = by_tag(names, self.project).items()
-        unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag != f"t{self.digest}"}
+        unused = {
+            str(lock_key(self.project, tag)): found
+            for tag, found in tagged
+            if tag != f"t{self.digest}" or not self.keeps
+        }
         if unused:
             info, make_conninfo = self.cursor.connection.info, import_module("psycopg.conninfo").make_conninfo
             cleaning.start(make_conninfo("", **info.get_parameters(), password=info.password or None), unused)

@@ -25,9 +25,10 @@ from django.db import connections
 from django.db.backends.base.creation import BaseDatabaseCreation
 from django.test.runner import DiscoverRunner
 
+from databases.environment import PROJECT
 from databases.registry import role_of_alias
 from databases.testing.digest import digest
-from databases.testing.names import PROJECT, TAGGED
+from databases.testing.names import TAGGED
 from databases.testing.server import Server, explained
 
 CACHE = PROJECT / ".cache" / "test_templates"
@@ -111,9 +112,13 @@ class TemplateCreation(BaseDatabaseCreation):
             if not file or _load(file, self.connection.connection):
                 return name
         name = self.migrate(*args, **options)
-        if file:
+        if file and self.is_current():
             _save(self.connection.connection, file)
         return name
+
+    def is_current(self) -> bool:
+        """Return whether the sources are those of the run's start. Otherwise no other run may use a template."""
+        return digest() == self.run.digest
 
     def migrate(self, *args: Any, **options: Any) -> str:
         """Make the test database in Django's way."""

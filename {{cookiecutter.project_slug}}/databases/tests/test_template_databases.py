@@ -18,8 +18,8 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connections
 from django.test import SimpleTestCase
 
+from databases.environment import PROJECT
 from databases.testing import cleaning, server, templates
-from databases.testing.names import PROJECT
 from databases.testing.server import Server
 from databases.tests import production
 
@@ -36,6 +36,7 @@ class Creation:
         self.name, self.template = f"{project}{alias}_{run}", f"{alias}_t{digest}"
         self.digest, self.run = digest, run
         self.migrated = 0
+        self.is_current = lambda: True
 
     def _get_test_db_name(self) -> str:
         return self.name
@@ -127,6 +128,12 @@ class TemplateDatabaseTests(SimpleTestCase):
         self.run_of(changed).end()
         self.assertEqual(changed.migrated, 1)
         self.assertEqual(self.names(), [f"primary_t{OTHER_DIGEST}"])
+
+    def test_a_template_is_dropped_after_the_run_if_a_source_changed_while_it_was_built(self):
+        changed = self.creation()
+        changed.is_current = lambda: False
+        self.run_of(changed, self.creation(alias="tenant")).end()
+        self.assertEqual(self.names(), [])
 
     def test_a_killed_build_leaves_no_template_and_the_next_run_starts(self):
         class Killed(Creation):

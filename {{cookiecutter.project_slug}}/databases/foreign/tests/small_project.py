@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from databases.testing.names import PROJECT
+from databases.environment import PROJECT
 from databases.tests import production
 
 SEED = "seeds/migrations/0001_seed.py"
