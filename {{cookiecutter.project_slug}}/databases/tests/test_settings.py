@@ -46,7 +46,7 @@ class TestSettingsTests(SimpleTestCase):
             "DATABASES": {alias: from_url(url, alias) for alias, url in urls.items()},
             **{"OWN_DATABASES": ["default", "archive"], "INSTALLED_APPS": [], "APP_DATABASES": {}, "DATABASE_APPS": []},
         }
-        with mock.patch.dict(os.environ, environment):
+        with mock.patch.dict(os.environ, environment, clear=True):
             configure(found)
         return found["DATABASES"]
 
