@@ -119,7 +119,8 @@ def _alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
             name = f"migrate {connection.settings_dict['NAME']}"[:64]
         try:
             cursor.execute(acquire, [name])
-            held = cursor.fetchone()[0] != 0
+            # MySQL answers 0 after the time, and NULL after an error.
+            held = cursor.fetchone()[0] not in (0, None)
         except OperationalError:
             held = False
         if not held:
