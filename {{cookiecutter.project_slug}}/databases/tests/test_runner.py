@@ -50,8 +50,9 @@ class RunnerTests(SimpleTestCase):
     def test_the_tests_know_no_server_of_production_but_the_primarys(self):
         url = "postgresql://ann@production.example.com/{name}"
         names = [name for name in production.ENVIRONMENT if "DATABASE_URL" in name and name != "DATABASE_URL"]
-        # The same engine as the others have, which then need no server of their own for tests.
-        urls_of_tests = {"TEST_DATABASE_URL": "postgresql://ann@tests.example.com/app"}
+        # These are on another engine than the primary, so they need a URL for tests.
+        others = settings.OWN_DATABASES[1:]
+        urls_of_tests = {f"TEST_{alias.upper()}_DATABASE_URL": "sqlite:////srv/tests.sqlite3" for alias in others}
         # Two of each where there may be two.
         urls = {name: f"{url},{url}" if name.endswith("URLS") else url for name in names}
         code = "import json; from config import settings_test; print(json.dumps(vars(settings_test), default=str))"
