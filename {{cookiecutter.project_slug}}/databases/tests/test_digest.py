@@ -131,8 +131,8 @@ class DigestTests(SimpleTestCase):
             found.add(digest.digest())
         with mock.patch.dict(digest.settings.DATABASES["default"], HOST="elsewhere", NAME="other", PORT="1"):
             self.assertIn(digest.digest(), found)
-        self.write("driver-2.0.dist-info/METADATA")
-        with mock.patch.object(sys, "path", [*sys.path, str(self.project)]):
+        with TemporaryDirectory() as packages, mock.patch.object(sys, "path", [*sys.path, packages]):
+            Path(packages, "driver-2.0.dist-info").mkdir()
             found.add(digest.digest())
         self.assertEqual(len(found), 8)
 
