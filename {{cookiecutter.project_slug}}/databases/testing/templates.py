@@ -51,10 +51,12 @@ class Run:
     def make(self, verbosity: int) -> None:
         """Make the databases on PostgreSQL that this run wants and has not made, several at a time."""
         wanted, self.wanted = self.wanted, {}
-        servers: dict[str, list[TemplateCreation]] = {}
+        servers: dict[int, list[TemplateCreation]] = {}
         for creation in [each for each in wanted.values() if each.is_copied]:
             # No variable holds the settings, because `pytest --showlocals` would show their password.
-            address = repr([creation.connection.settings_dict[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
+            address = hash(
+                repr([creation.connection.settings_dict[key] for key in ("HOST", "PORT", "USER", "OPTIONS")])
+            )
             servers.setdefault(address, []).append(creation)
         for creations in servers.values():
             self.servers.append(Server(creations[0], self.id, self.digest))
