@@ -1,6 +1,6 @@
 """What pages answer, and after how many seconds, while one database server after the other is stopped and then frozen.
 
-Each database of a project with every role is on a PostgreSQL server of its own. gunicorn serves the project. A stopped
+Each database of a project with every role is on a separate PostgreSQL server. gunicorn serves the project. A stopped
 server refuses connections; a frozen one (SIGSTOP) keeps them open, accepts new ones, and says nothing.
 """
 

@@ -67,23 +67,35 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 
 def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error where two aliases in `OWN_DATABASES` are one database: it would lack the tables of the second."""
-    errors: list[checks.CheckMessage] = []
+    """Return an error for each alias in `OWN_DATABASES` without an entry, or with the address of another one.
+
+    Two aliases of one database would lack the tables of the second. Addresses are compared as they are written.
+    """
+    problems: dict[str, str] = {}
     found: dict[str, str] = {}
     for alias in settings.OWN_DATABASES:
-        config = connections.settings[alias]
-        # A URL's query may hold the address too.
-        key = str([config[name] for name in ("HOST", "PORT", "NAME", "OPTIONS")])
+        if alias not in connections.settings:
+            problems[alias] = "is in OWN_DATABASES and not in DATABASES"
         # Databases in memory are apart, although their names are equal.
-        if config["NAME"] != ":memory:" and (other := found.setdefault(key, alias)) != alias:
-            errors.append(
-                checks.Error(
-                    f"{alias!r} is the same database as {other!r}.",
-                    hint="Correct its URL: each alias in OWN_DATABASES needs a database of its own.",
-                    id="databases.E018",
-                )
-            )
-    return errors
+        elif connections.settings[alias]["NAME"] != ":memory:":
+            other = found.setdefault(_address(connections.settings[alias]), alias)
+            if other != alias:
+                problems[alias] = f"is the same database as {other!r}"
+    return [
+        checks.Error(
+            f"{alias!r} {problem}.",
+            hint="Give each alias in OWN_DATABASES an entry in DATABASES for another database (config/databases.py).",
+            id="databases.E018",
+        )
+        for alias, problem in problems.items()
+    ]
+
+
+def _address(config: dict[str, Any]) -> str:
+    """Return where a database is. The query of a URL may say it too."""
+    options = config["OPTIONS"]
+    server = [options.get(name.lower()) or config[name] for name in ("HOST", "PORT")]
+    return str([*server, options.get("service"), options.get("unix_socket"), config["NAME"]])
 
 
 def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -153,7 +165,7 @@ def _crossing(model: type[Model], field: Field[Any, Any], target: type[Model]) -
         "the objects on the other side with databases.load_related()"
     )
     if field.many_to_many or field.one_to_many:
-        cure = "Keep the keys in plain columns of a model of their own"
+        cure = "Keep both keys in plain columns of a separate model"
     elif getattr(field.remote_field, "parent_link", False):
         cure = "Derive it from an abstract class"
     return checks.Error(

@@ -4,6 +4,7 @@ The first process that needs the server starts it; the last one stops it. Produc
 use it.
 """
 
+import contextlib
 import logging
 import os
 import warnings
@@ -30,7 +31,7 @@ def url(data: Path, name: str) -> str:
             "Set DATABASE_URL, or install the development dependencies, which include a PostgreSQL server."
         ) from None
     import psycopg
-    from psycopg import sql
+    from psycopg import errors, sql
 
     server = get_server(data)
     # Before an older version's programs, which refuse this server: for `dbshell`, `pg_dump` and `pg_restore`.
@@ -38,5 +39,7 @@ def url(data: Path, name: str) -> str:
     with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            # Another process may make it at the same time.
+            with contextlib.suppress(errors.DuplicateDatabase, errors.UniqueViolation):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return server.get_uri(name)

@@ -22,6 +22,8 @@ from databases.report import report_on
 WAIT_SECONDS = 600
 #: The number of PostgreSQL's lock, which belongs to one database.
 LOCK = 20353490
+#: Source: PostgreSQL manual, appendix A.
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Result(NamedTuple):
@@ -87,8 +89,8 @@ def _migrate(alias: str, *, pending_only: bool) -> Result:
                 before = _pending(connection)
                 # Even if nothing is pending: it sends the signals that make content types and permissions.
                 call_command("migrate", database=alias, interactive=False, verbosity=0)
-    # SystemExit: Django exits where it cannot create a database. The next database may be fine.
-    except (Exception, SystemExit) as error:
+    except Exception as error:
+        # The next database may be fine.
         where = ""
         with contextlib.suppress(Exception):
             where = f"{_pending(connection)[0]}: " if before else ""
@@ -121,7 +123,9 @@ def _alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
             cursor.execute(acquire, [name])
             # MySQL answers 0 after the time, and NULL after an error.
             held = cursor.fetchone()[0] not in (0, None)
-        except OperationalError:
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
             held = False
         if not held:
             raise RuntimeError("another process migrates it: wait until that ends, and run this again")
@@ -149,6 +153,12 @@ def _create_if_missing(connection: BaseDatabaseWrapper) -> None:
     except OperationalError:
         if connection.vendor == "sqlite":
             raise
-        parameters = {"dbname": connection.ops.quote_name(connection.settings_dict["NAME"]), "suffix": ""}
-        with connection._nodb_cursor() as cursor:
-            connection.creation._execute_create_test_db(cursor, parameters, keepdb=True)  # type: ignore[attr-defined]
+        try:
+            with connection._nodb_cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {connection.ops.quote_name(connection.settings_dict['NAME'])}")
+        except Error:
+            # Another process may have made it meanwhile.
+            with contextlib.suppress(Error):
+                connection.ensure_connection()
+            if connection.connection is None:
+                raise

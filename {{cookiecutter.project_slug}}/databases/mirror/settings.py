@@ -15,5 +15,5 @@ def mirror_database(url: str, development: dict[str, Any] | None) -> dict[str, A
     """
     config = from_url(url, "MIRROR_DATABASE_URL", development)
     if config["ENGINE"] == SQLITE:
-        config["NAME"] = f"{Path(config['NAME']).absolute().as_uri()}?mode=ro"
+        config["NAME"] = f"{Path(config['NAME']).as_uri()}?mode=ro"
     return config

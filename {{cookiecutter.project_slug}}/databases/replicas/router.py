@@ -46,6 +46,8 @@ class ReplicaRouter:
 
 
 def _is_always_primary(model: type[Model]) -> bool:
+    # A proxy of the user in any app shows the user's row.
+    model = model._meta.concrete_model or model
     app = apps.app_configs.get(model._meta.app_label)
     return (
         model._meta.app_label in ALWAYS_PRIMARY

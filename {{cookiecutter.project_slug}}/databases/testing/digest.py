@@ -1,7 +1,7 @@
 """One digest of all that decides what is in a migrated test database.
 
 A migration and a receiver of `post_migrate` may run any code and read any file of the project. So the digest covers all
-files, but for test modules, which change most often, hidden files, and what programs write. It follows no links to
+files except test modules, which change most often, hidden files, and what programs write. It follows no links to
 folders, and it covers neither the clock nor the environment.
 """
 

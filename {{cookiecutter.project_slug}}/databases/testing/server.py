@@ -48,8 +48,8 @@ class Server:
         name = TAGGED.fullmatch(creation._get_test_db_name())
         assert name  # noqa: S101 - for mypy: `TemplateCreation.is_copied` has looked
         self.project, self.tag, self.digest = name[1], tag, digest
-        #: Whether other runs may use the templates.
-        self.keeps = True
+        #: The database to copy, by the end of its template's name.
+        self.sources: dict[str, str] = {}
         self.quote = creation.connection.ops.quote_name
         self.session = contextlib.ExitStack()
         with explained(creation):
@@ -77,22 +77,27 @@ class Server:
     def _copy(self, creation: Any) -> str:
         name = str(creation._get_test_db_name())
         with explained(creation), creation._nodb_cursor() as cursor:
-            template = self.quote(self.project + creation.template)
-            cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {template}")
+            source = self.quote(self.sources[creation.template])
+            cursor.execute(f"CREATE DATABASE {self.quote(name)} TEMPLATE {source}")
         return name
 
     def _build(self, creation: Any, verbosity: int) -> None:
         """Migrate a database of this run, and make it the template, unless there is one."""
+        if creation.template in self.sources:
+            return
         template = self.project + creation.template
         # Wait while another run builds this template. Templates of other sources are built at the same time.
         self._call("pg_advisory_lock", creation.template)
         if template not in self._names():
             name = creation.migrate(verbosity=verbosity)
-            self.keeps = self.keeps and creation.is_current()
+            if not creation.is_current():
+                # A database of this run, which no other run uses, and which is dropped with it.
+                template += f"_{self.tag}"
             creation.connection.close()
             # PostgreSQL copies no database that has sessions.
             self.cursor.execute(f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS false")
             self.cursor.execute(f"ALTER DATABASE {self.quote(name)} RENAME TO {self.quote(template)}")
+        self.sources[creation.template] = template
         # After an error `end` releases it.
         self._call("pg_advisory_unlock", creation.template)
 
@@ -106,11 +111,7 @@ class Server:
     def _drop_unused(self, names: set[str]) -> None:
         """Start to drop databases of killed runs, of ended ones, and of other digests."""
         tagged = by_tag(names, self.project).items()
-        unused = {
-            str(lock_key(self.project, tag)): found
-            for tag, found in tagged
-            if tag != f"t{self.digest}" or not self.keeps
-        }
+        unused = {str(lock_key(self.project, tag)): found for tag, found in tagged if tag != f"t{self.digest}"}
         if unused:
             info, make_conninfo = self.cursor.connection.info, import_module("psycopg.conninfo").make_conninfo
             cleaning.start(make_conninfo("", **info.get_parameters(), password=info.password or None), unused)

@@ -26,7 +26,8 @@ def configure(settings: dict[str, Any]) -> None:
     production, primary = settings["DATABASES"], settings["DATABASES"]["default"]
     settings["DATABASES"] = {"default": primary}
     for alias in settings["OWN_DATABASES"][1:]:
-        variable, engine = f"TEST_{alias.upper()}_DATABASE_URL", production[alias]["ENGINE"]
+        # An alias without an entry is E018.
+        variable, engine = f"TEST_{alias.upper()}_DATABASE_URL", production.get(alias, primary)["ENGINE"]
         if url := os.environ.get(variable):
             settings["DATABASES"][alias] = from_url(url, variable)
         elif engine == primary["ENGINE"]:

@@ -119,7 +119,7 @@ class TemplateCreation(BaseDatabaseCreation):
         return name
 
     def is_current(self) -> bool:
-        """Return whether the sources are those of the run's start. Otherwise no other run may use a template."""
+        """Return whether no source has changed since the run's start. Otherwise no other run may use a template."""
         return digest() == self.run.digest
 
     def migrate(self, *args: Any, **options: Any) -> str:

@@ -56,11 +56,20 @@ class OwnDatabaseTests(Checked):
     def test_two_aliases_of_one_database_are_an_error(self):
         config = {"HOST": "", "PORT": "", "NAME": "one", "OPTIONS": {"host": "/run"}}
         same = ["'layer' is the same database as 'default'."]
-        for other, wrong in (({}, same), ({"NAME": "two"}, []), ({"OPTIONS": {"host": "/tmp"}}, [])):  # noqa: S108
+        for other, wrong in (
+            ({}, same),
+            ({"HOST": "/run", "OPTIONS": {"connect_timeout": 3}}, same),
+            ({"NAME": "two"}, []),
+            ({"OPTIONS": {"host": "/srv"}}, []),
+        ):
             found = {**connections.settings, "default": config, "layer": {**config, **other}}
             with mock.patch.object(checks, "connections", mock.Mock(settings=found)):
                 errors = self.errors(OWN_DATABASES=["default", "layer"])
             self.assertEqual([message for message, _ in errors], wrong)
+
+    def test_an_alias_without_an_entry_is_an_error(self):
+        errors = self.errors(OWN_DATABASES=["default", "layer"])
+        self.assertEqual([message for message, _ in errors], ["'layer' is in OWN_DATABASES and not in DATABASES."])
 
 
 class MiddlewareTests(Checked):

@@ -75,11 +75,11 @@ class OwnDatabasesTests(TransactionTestCase):
         self.assertIn("default: failed: no space", lines)
         self.assertEqual(error, "Failed: default. Correct the cause, and run this again.")
 
-    def test_a_failure_names_its_migration_and_an_exit_is_one(self):
+    def test_a_failure_names_its_migration(self):
         self.undo()
-        with mock.patch.object(migrating, "call_command", side_effect=SystemExit(2)):
+        with mock.patch.object(migrating, "call_command", side_effect=OperationalError("no space")):
             lines, error = run()
-        self.assertIn("default: failed: layer_notebook.0001_initial: 2", lines)
+        self.assertIn("default: failed: layer_notebook.0001_initial: no space", lines)
         self.assertIn("default", error)
 
     def test_a_table_that_is_missing_although_its_migrations_are_recorded_is_a_failure_with_a_cure(self):
@@ -177,6 +177,10 @@ class MissingTests(TransactionTestCase):
             return
         self.assertEqual(made.error, "")
         self.assertIn("layer_notebook.0001_initial", made.migrations)
+        # Two processes that both found it lacking.
+        lacking.close()
+        with mock.patch.object(lacking, "ensure_connection", side_effect=[OperationalError, lacking.connect()]):
+            migrating._create_if_missing(lacking)
         lacking.close()
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {connection.ops.quote_name(config['NAME'])}")

@@ -60,7 +60,7 @@ class RelationTests(SimpleTestCase):
                     )
                     several = source in (sources[3], sources[4])
                     cure = (
-                        "Keep the keys in plain columns"
+                        "Keep both keys in plain columns"
                         if several
                         else "Keep the key in a plain column, such as to_id ="
                     )

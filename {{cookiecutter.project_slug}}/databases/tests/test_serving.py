@@ -93,6 +93,10 @@ class LimitTests(TestCase):
                 other = self.fitted(config, seconds=1)["other"]
                 with self.assertRaises(OperationalError), other.cursor() as cursor:
                     cursor.execute(SLOW[connection.vendor])
+                if connection.vendor == "sqlite":
+                    # Its default is a limit too.
+                    with other.cursor() as cursor:
+                        self.assertEqual(cursor.execute("PRAGMA busy_timeout").fetchone(), (1000,))
             other.close()
             if connection.vendor == "postgresql":
                 other.close_pool()

@@ -37,7 +37,7 @@ class OwnSettingsTests(SimpleTestCase):
 
 
 class TestSettingsTests(SimpleTestCase):
-    """The settings of tests, for a project with a database of its own beside the primary, on PostgreSQL."""
+    """The settings of tests, for a project with a second database beside the primary, on PostgreSQL."""
 
     def configured(self, archive: str, **environment: str) -> dict[str, Any]:
         """Return the `DATABASES` of tests. Arguments: the URL of the other database, and variables."""

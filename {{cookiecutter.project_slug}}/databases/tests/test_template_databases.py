@@ -132,7 +132,13 @@ class TemplateDatabaseTests(SimpleTestCase):
     def test_a_template_is_dropped_after_the_run_if_a_source_changed_while_it_was_built(self):
         changed = self.creation()
         changed.is_current = lambda: False
-        self.run_of(changed, self.creation(alias="tenant")).end()
+        other = self.creation(alias="tenant_a")
+        other.template = changed.template
+        run = self.run_of(changed, other)
+        self.assertEqual((changed.migrated, other.migrated), (1, 0))
+        self.assertNotIn(f"primary_t{DIGEST}", self.names())
+        self.assertIn("tenant_a_r00000001", self.names())
+        run.end()
         self.assertEqual(self.names(), [])
 
     def test_a_killed_build_leaves_no_template_and_the_next_run_starts(self):
@@ -195,7 +201,7 @@ class TemplateDatabaseTests(SimpleTestCase):
         def meanwhile():
             with mock.patch.object(server, "BUILDING", "1ms"), self.assertRaises(OperationalError):
                 self.run_of(self.creation("r00000002"))
-            # Nobody waits for a build from other sources.
+            # A run of other sources does not wait.
             with mock.patch.object(server, "BUILDING", "10s"):
                 self.run_of(self.creation("r00000003", digest=OTHER_DIGEST)).end()
 

@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import SynchronousOnlyOperation, ValidationError
 from django.db import connection, router, transaction
 from django.test import TestCase, TransactionTestCase, override_settings, tag
+from django.test.utils import isolate_apps
 
 from databases.replicas import use_primary, use_replica
 from databases.replicas.tests.fresh_replicas import forget_everything
@@ -128,6 +129,14 @@ class RoutingTests(TransactionTestCase):
     def test_a_user_model_of_another_app_is_read_from_the_primary(self):
         with use_replica(), mock.patch.object(settings, "AUTH_USER_MODEL", "layer_notebook.Note"):
             self.assertEqual(reads_from(), "default")
+
+    def test_a_proxy_of_the_user_in_another_app_is_read_from_the_primary(self):
+        with isolate_apps():
+            meta = type("Meta", (), {"app_label": "layer_notebook", "proxy": True})
+            proxy = type("Member", (get_user_model(),), {"Meta": meta, "__module__": __name__})
+        with use_replica():
+            self.assertEqual(reads_from(), "replica")
+            self.assertEqual(router.db_for_read(proxy), "default")
 
     def test_an_object_from_a_replica_may_point_to_one_from_the_primary(self):
         one, two = Note(), Note()
