@@ -20,6 +20,12 @@ from pathlib import Path
 
 VARIABLE = "TEST_DATABASES_TO_DROP"
 
+# Not DROP DATABASE … WITH (FORCE): for a user who is no superuser, it fails while autovacuum works on the database. A
+# plain DROP DATABASE cancels autovacuum, and waits until all sessions have ended.
+SESSIONS_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
+"""
+
 
 def drop_unlocked(conninfo: str, databases: Mapping[str, list[str]]) -> None:
     """Drop databases on a PostgreSQL server. Arguments: where it is, and names by the number of their advisory lock."""
@@ -29,7 +35,8 @@ def drop_unlocked(conninfo: str, databases: Mapping[str, list[str]]) -> None:
     def drop(name: str) -> None:
         # An error with one must not keep the others: the next run tries again.
         with contextlib.suppress(psycopg.Error), psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(SESSIONS_END, [name])
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
     with psycopg.connect(conninfo, autocommit=True) as connection, ThreadPoolExecutor(max_workers=8) as pool:
         for lock, names in databases.items():

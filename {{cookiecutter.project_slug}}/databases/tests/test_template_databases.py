@@ -56,7 +56,7 @@ class TemplateDatabaseTests(SimpleTestCase):
 
     def setUp(self):
         self.project = f"test_{uuid.uuid4().hex[:8]}_"
-        self.addCleanup(self.drop, self.names)
+        self.addCleanup(self.drop_all)
         # At once, instead of in another process.
         patch = mock.patch.object(cleaning, "start", cleaning.drop_unlocked)
         self.start = patch.start()
@@ -74,10 +74,8 @@ class TemplateDatabaseTests(SimpleTestCase):
             names = [name for (name,) in cursor.fetchall()]
         return [name.removeprefix(self.project) for name in names if name.startswith(self.project)]
 
-    def drop(self, names) -> None:
-        for name in names():
-            with self.cursor() as cursor:
-                cursor.execute(f'DROP DATABASE IF EXISTS "{self.project}{name}" WITH (FORCE)')
+    def drop_all(self) -> None:
+        self.drop_unlocked(*(self.project + name for name in self.names()))
 
     def creation(self, run: str = "r00000001", alias: str = "primary", digest: str = DIGEST) -> Creation:
         return Creation(self.project, alias, run, digest)
@@ -223,7 +221,7 @@ class TemplateDatabaseTests(SimpleTestCase):
 
     def test_a_database_that_cannot_be_dropped_does_not_keep_the_others(self):
         self.run_of(self.creation())
-        self.drop_unlocked("template1", f"{self.project}primary_r00000001")
+        self.drop_unlocked(f"{self.project}missing", f"{self.project}primary_r00000001")
         self.assertEqual(self.names(), [f"primary_t{DIGEST}"])
 
     def test_a_database_is_dropped_although_a_killed_run_has_left_a_session(self):
@@ -238,7 +236,9 @@ class TemplateDatabaseTests(SimpleTestCase):
     def drop_unlocked(self, *names: str) -> None:
         with self.cursor() as cursor:
             info = cursor.connection.info
-            cleaning.drop_unlocked(f"{info.dsn} password='{info.password}'", {"1": [*names]})
+            # A lock of its own: another process may run another of these tests.
+            lock = str(uuid.uuid4().int >> 65)
+            cleaning.drop_unlocked(f"{info.dsn} password='{info.password}'", {lock: [*names]})
 
     def test_a_database_that_cannot_be_copied_is_named(self):
         self.run_of(self.creation())
