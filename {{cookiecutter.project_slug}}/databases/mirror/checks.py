@@ -7,9 +7,9 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
+from django.db import DatabaseError
 
 from databases.mirror.drift import read_findings
-from databases.mirror.introspection import UpstreamError
 from databases.mirror.router import MIRROR
 
 
@@ -26,12 +26,12 @@ def check_drift(
         return []
     try:
         findings = read_findings()
-    except UpstreamError as error:
+    except DatabaseError as error:
         hint = "Check MIRROR_DATABASE_URL and the server: the models could not be compared."
-        return [checks.Warning(str(error), hint=hint, id="databases.W002")]
+        return [checks.Warning(f"The mirror cannot be read ({type(error).__name__}).", hint=hint, id="databases.W002")]
     return [
-        checks.Error(f"{each.model}: {each}.", hint="Run import_mirror_models.", id="databases.E007")
-        if each.is_error
-        else checks.Info(f"{each.model}: {each}.", id="databases.I001")
+        checks.Error(f"{each.model}: {each.message}.", hint="Run import_mirror_models.", id="databases.E007")
+        if each.level == "error"
+        else checks.Info(f"{each.model}: {each.message}.", id="databases.I001")
         for each in findings
     ]

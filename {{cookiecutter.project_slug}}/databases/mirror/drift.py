@@ -1,144 +1,134 @@
-"""Compares mirrored models with the mirror's tables, and tells differences that break reads from other differences.
+"""Compares the copied models with the mirror's tables as they are now.
 
-Types are compared by family. A longer text or a wider integer is read like before. A text that was an integer, or a
-NULL in a field that is not null=True, reaches code that does not expect it.
+A difference is an error if a read fails, returns values that the model does not allow, or misses rows. Types are
+compared by family, and integers by their range: a filter for a number that does not fit its field finds nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import connections, models
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 
-from databases.mirror.introspection import Column, Table, read_columns
+from databases.mirror.fields import AsTextField, ZonelessDateTimeField
 from databases.mirror.router import MIRROR
+from databases.mirror.upstream import Column, Table, read_tables
 from databases.registry import models_of
 
-INTEGERS = ("Auto", "BigAuto", "SmallAuto", "Integer", "BigInteger", "SmallInteger")
-FAMILIES = {
-    **{f"{name}Field": "integer" for name in INTEGERS},
-    **{f"Positive{name}Field": "integer" for name in ("Integer", "BigInteger", "SmallInteger")},
-    **{f"{name}Field": "text" for name in ("Char", "Text", "Slug", "File", "FilePath")},
-    **{f"{name}Field": name.lower() for name in ("Decimal", "Float", "Boolean", "Date", "Time", "DateTime")},
-    **{
-        "DurationField": "duration",
-        "UUIDField": "uuid",
-        "BinaryField": "binary",
-        "JSONField": "json",
-        "GenericIPAddressField": "address",
-    },
-}
-#: By engine and family, other families whose columns hold its values: the engine has no type for it, or its driver
-#: returns both alike. Source: `data_types` in each of Django's backends.
-ALSO_READ_FROM: dict[str, dict[str, set[str]]] = {
-    "sqlite": {
-        **{"boolean": {"integer"}, "duration": {"integer"}},
-        **{"uuid": {"text"}, "json": {"text"}, "address": {"text"}, "text": {"json"}},
-    },
-    "mysql": {
-        **{"boolean": {"integer"}, "integer": {"boolean"}, "duration": {"integer"}},
-        **{"uuid": {"text"}, "json": {"text"}, "address": {"text"}, "text": {"json", "uuid"}},
-    },
+TEXTS = dict.fromkeys(("CharField", "TextField", "SlugField", "FileField", "FilePathField"), "text")
+#: What databases other than PostgreSQL keep in columns of another family, and Django reads from there.
+ALSO = {
+    **dict.fromkeys(("UUIDField", "GenericIPAddressField", "JSONField"), "text"),
+    **dict.fromkeys(("DurationField", "BooleanField"), "integer"),
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One difference. `kind` is a key of `ERRORS` or of `INFORMATION`."""
+class Finding(NamedTuple):
+    """One difference. Its level is `error`, or `info` for one that breaks no read."""
 
-    kind: str
+    level: str
     model: str
     table: str
-    column: str = ""
-    details: str = ""
-
-    @property
-    def is_error(self) -> bool:
-        """Whether reads fail, or return values that the model does not allow."""
-        return self.kind in ERRORS
-
-    def __str__(self) -> str:
-        text = {**ERRORS, **INFORMATION}[self.kind]
-        return text.format(column=repr(self.column), table=repr(self.table), details=self.details)
+    column: str
+    kind: str
+    message: str
 
 
-ERRORS = {
-    "missing table": "the table {table} is missing upstream",
-    "missing column": "the column {column} is missing upstream",
-    "type": "the column {column} has another type upstream: {details}",
-    "null": "the column {column} can be NULL upstream, and the field is not null=True",
-}
-INFORMATION = {
-    "extra column": "the column {column} is not copied ({details})",
-    "arguments": "the column {column} has other limits upstream: {details}",
-    "not null": "the column {column} is never NULL upstream, and the field is null=True",
-    "unknown type": "the column {column} was not compared: Django does not know its type, {details}",
-}
-
-
-def copied_models() -> list[type[models.Model]]:
-    """Return the models whose tables the mirror must have, including automatic many-to-many tables."""
-    return [model for model in models_of(MIRROR) if not model._meta.proxy and not model._meta.swapped]
+def copied_models() -> list[type[Model]]:
+    """Return the models whose tables the mirror must have, automatic many-to-many tables included."""
+    return [each for each in models_of(MIRROR) if not each._meta.proxy and not each._meta.swapped]
 
 
 def read_findings() -> list[Finding]:
-    """Return the differences between the mirrored models and the mirror's tables. Raises `UpstreamError`."""
-    connection = connections[MIRROR]
-    copies = copied_models()
-    tables = read_columns(connection, {model._meta.db_table for model in copies})
-    return [each for model in copies for each in compare(model, tables.get(model._meta.db_table), connection.vendor)]
-
-
-def compare(model: type[models.Model], table: Table | None, vendor: str) -> Iterator[Finding]:
-    """Yield the differences between a model and its table.
-
-    Arguments: the model, the table or `None` if it is missing, and Django's name of the engine.
-    """
-    where = (model._meta.label, model._meta.db_table)
-    if table is None:
-        yield Finding("missing table", *where)
-        return
-    fields = {str(field.column): field for field in model._meta.local_concrete_fields}
-    for name, field in fields.items():
-        if name in table.columns:
-            for kind, details in _differences(field, table.columns[name], vendor):
-                yield Finding(kind, *where, name, details)
+    """Return how models and mirror differ. Raises `DatabaseError` if the mirror does not answer."""
+    connection, copies = connections[MIRROR], copied_models()
+    keys = {each._meta.db_table: getattr(each, "chosen_key", "") for each in copies}
+    tables, failed = read_tables(connection, keys)
+    found: list[Finding] = []
+    for model in copies:
+        label, name = model._meta.label, model._meta.db_table
+        if why := failed.get(name):
+            kind = "missing table" if why == "is missing" else "unreadable table"
+            found.append(Finding("error", label, name, "", kind, f"the table {name!r} {why}"))
         else:
-            yield Finding("missing column", *where, name)
+            found += [Finding(level, label, name, *rest) for level, *rest in compare(model, tables[name], connection)]
+    return found
+
+
+def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -> Iterator[tuple[str, str, str, str]]:
+    """Yield level, column, kind and message of each difference between a model and its table."""
+    meta: Any = model._meta
+    fields: dict[str, Any] = {str(field.column): field for field in meta.local_concrete_fields}
+    for name, field in fields.items():
+        column = table.columns.get(name)
+        if not column:
+            yield "error", name, "missing column", f"the column {name!r} is missing"
+            continue
+        for level, kind, text in _differences(field, column, connection):
+            yield level, name, kind, f"the column {name!r} {text}"
+        if field.remote_field and name not in table.relations and not table.is_view:
+            yield "info", name, "no foreign key", f"the column {name!r} is no foreign key"
     for name, column in table.columns.items():
         if name not in fields:
-            yield Finding("extra column", *where, name, column.field_type or column.unknown_type)
+            yield "info", name, "extra column", f"the column {name!r} is not copied ({column.type})"
+    if table.is_view and not getattr(model, "chosen_key", ""):
+        cure = 'say which column serves as its key, chosen_key = "…"'
+        yield "error", "", "view", f"the table has become a view, where nothing is unique: {cure}"
+        return
+    if {*table.primary_key} != {field.column for field in meta.pk_fields}:
+        there = ", ".join(table.primary_key)
+        yield "error", "", "primary key", f"the primary key is {there}" if there else "the primary key is gone"
+    here = {frozenset([field.column]) for field in fields.values() if field.unique and not field.primary_key}
+    together = [*meta.unique_together, *(each.fields for each in meta.total_unique_constraints)]
+    here |= {frozenset(meta.get_field(name).column for name in names) for names in together}
+    for columns in sorted(here, key=sorted):
+        if not table.is_unique(*columns):
+            yield "error", "", "unique", f"{', '.join(sorted(columns))}: no longer unique"
+    for each in sorted({frozenset(names) for names in table.unique} - here, key=sorted):
+        if each <= {*fields}:
+            yield "info", "", "unique", f"{', '.join(sorted(each))}: unique there, and not here"
 
 
-def family_of(field: Any) -> str:
-    """Return the family of a field, or of the target field of a relation; empty if unknown."""
+def _differences(field: Any, column: Column, connection: BaseDatabaseWrapper) -> Iterator[tuple[str, str, str]]:
+    if column.null and not field.null and field not in field.model._meta.pk_fields:
+        yield "error", "null", "can be NULL"
+    if field.null and not column.null:
+        yield "info", "not null", "is never NULL"
+    is_relation = bool(field.remote_field)
     while field.remote_field:
         field = field.target_field
-    return FAMILIES.get(field.get_internal_type(), "")
+    if isinstance(field, AsTextField):
+        # It reads whatever there is.
+        return
+    name = "ZonelessDateTimeField" if isinstance(field, ZonelessDateTimeField) else field.get_internal_type()
+    ranges = connection.ops.integer_field_ranges
+    here, there = ("integer" if each in ranges else TEXTS.get(each, each) for each in (name, column.field))
+    if not there:
+        yield "info", "unknown type", f"has a type that was not compared: {column.type}"
+    elif here != there and (connection.vendor == "postgresql" or ALSO.get(name) != there):
+        yield "error", "type", f"is {column.type}, and {name} here"
+    elif here == there == "integer" and not is_relation:
+        low, high = connection.ops.integer_field_range(column.field)
+        lowest, highest = connection.ops.integer_field_range(name)
+        # PostgreSQL and SQLite have no type for positive numbers, but a constraint.
+        if high > highest or (connection.vendor == "mysql" and low < lowest):
+            yield "error", "range", f"is {column.type}, whose numbers do not fit {name}: a filter would not find them"
+    elif here == there:
+        for text in _limits(field, name, column):
+            yield "info", "limits", text
 
 
-def _differences(field: models.Field[Any, Any], column: Column, vendor: str) -> Iterator[tuple[str, str]]:
-    here, there = family_of(field), FAMILIES.get(column.field_type, "")
-    if column.unknown_type:
-        yield "unknown type", column.unknown_type
-    elif here and there not in {here, *ALSO_READ_FROM.get(vendor, {}).get(here, ())}:
-        yield "type", f"{column.field_type}, and {type(field).__name__} here"
-    elif here == there and not field.remote_field and (details := ", ".join(_limits(field, column))):
-        yield "arguments", details
-    if column.null and not field.null and field not in field.model._meta.pk_fields:
-        yield "null", ""
-    if field.null and not column.null:
-        yield "not null", ""
-
-
-def _limits(field: models.Field[Any, Any], column: Column) -> Iterator[str]:
-    """Yield each argument whose value differs from the column's."""
-    if type(field) is models.CharField and column.field_type == "TextField" and field.max_length:
-        yield "no max_length"
-    # A TextField only validates its max_length.
-    if field.get_internal_type() != "TextField":
-        for name, value in column.arguments.items():
-            if getattr(field, name) != value:
-                yield f"{name}={value}"
+def _limits(field: Any, name: str, column: Column) -> Iterator[str]:
+    """Yield each argument whose value differs from the column's. A TextField only validates its max_length."""
+    if name == "CharField" and column.field == "TextField" and field.max_length:
+        yield "has no max_length"
+    labels = [label for label, _ in field.flatchoices]
+    for key, value in column.arguments.items():
+        if key == "choices":
+            if labels and labels != [label for label, _ in value]:
+                yield f"has the values {', '.join(label for label, _ in value)}"
+        elif name != "TextField" and not labels and getattr(field, key, value) != value:
+            yield f"has {key}={value}"

@@ -10,6 +10,8 @@ class MirrorModel(models.Model):
     """
 
     database_role = "mirror"
+    #: The column that serves as the key of a view, or of a table without a key.
+    chosen_key = ""
 
     class Meta:
         abstract = True

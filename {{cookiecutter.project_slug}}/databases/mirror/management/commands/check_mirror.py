@@ -1,55 +1,67 @@
-"""`manage.py check_mirror`: compares the mirrored models with the other application's database."""
+"""`manage.py check_mirror`: compares the copied models with the other application's database."""
 
 import json
-from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 
+from databases.mirror import contract_check
 from databases.mirror.drift import Finding, copied_models, read_findings
-from databases.mirror.introspection import UpstreamError
+from databases.mirror.router import MIRROR
 
 
 class Command(BaseCommand):
     help = (
-        "Compare the mirrored models with the mirror's tables. Exits 0 if the models fit, 1 if a model has drifted, 2 "
-        "if the mirror cannot be read."
+        "Compare the copied models with the mirror's tables. Exits 0 if the models fit, 1 if one does not, 2 if the "
+        "mirror cannot be read."
     )
     # The command must run when models are broken.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON document and nothing else.")
+        contract = "Write what the models read as JSON, and beside it the program that checks it in the owner's CI."
+        parser.add_argument("--contract", type=Path, metavar="FILE", help=contract)
 
     def handle(self, **options: Any) -> None:
-        models = len(copied_models())
         try:
-            findings = read_findings()
-        except UpstreamError as error:
-            raise CommandError(str(error), returncode=2) from None
-        errors = [finding for finding in findings if finding.is_error]
-        summary = f"Models: {models}. Errors: {len(errors)}. Other differences: {len(findings) - len(errors)}."
-        if options["json"]:
-            self.stdout.write(
-                json.dumps({"models": models, "findings": [as_data(each) for each in findings]}, indent=2)
-            )
-        else:
-            self.write(findings)
-            self.stdout.write(summary)
-        if errors:
-            drifted = sorted({finding.model for finding in errors})
+            found = read_findings()
+            contract = read_contract() if options["contract"] else {}
+        except DatabaseError as error:
+            # The class only: a message of the driver may contain addresses and users.
+            raise CommandError(f"The mirror cannot be read ({type(error).__name__}).", returncode=2) from None
+        self.report(found, options["json"])
+        if drifted := sorted({each.model for each in found if each.level == "error"}):
             raise CommandError(f"These models have drifted; run import_mirror_models: {', '.join(drifted)}")
+        if options["contract"]:
+            program = options["contract"].with_name("contract_check.py")
+            options["contract"].write_text(json.dumps(contract, indent=1) + "\n", encoding="utf-8")
+            program.write_text(Path(contract_check.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+            self.stderr.write(f"Give to the owner: {options['contract']} and {program}.")
 
-    def write(self, findings: list[Finding]) -> None:
-        """Write a headline for each model and a line for each of its findings."""
-        for (model, table), group in groupby(findings, key=lambda each: (each.model, each.table)):
-            self.stdout.write(self.style.MIGRATE_HEADING(f"{model} ({table})"))
-            for each in group:
-                style = self.style.ERROR if each.is_error else self.style.NOTICE
-                self.stdout.write(style(f"  {'ERROR' if each.is_error else 'info'}: {each}"))
+    def report(self, found: list[Finding], as_json: bool) -> None:
+        """Print the findings."""
+        models = len(copied_models())
+        if as_json:
+            data = {"models": models, "findings": [each._asdict() for each in found]}
+            self.stdout.write(json.dumps(data, indent=2))
+            return
+        for each in found:
+            style = self.style.ERROR if each.level == "error" else self.style.NOTICE
+            self.stdout.write(style(f"{each.level}: {each.model}: {each.message}"))
+        errors = sum(each.level == "error" for each in found)
+        self.stdout.write(f"Models: {models}. Errors: {errors}. Other differences: {len(found) - errors}.")
 
 
-def as_data(finding: Finding) -> dict[str, str]:
-    """Return a finding for JSON."""
-    level = "error" if finding.is_error else "information"
-    return {"level": level, **vars(finding), "message": str(finding)}
+def read_contract() -> contract_check.Tables:
+    """Return tables, columns and types that the models read."""
+    with connections[MIRROR].cursor() as cursor:
+        there = contract_check.read(cursor, connections[MIRROR].vendor)
+    wanted = {each._meta.db_table: each for each in copied_models()}
+    return {
+        table: {str(field.column): there[table][str(field.column)] for field in model._meta.local_concrete_fields}
+        for table, model in sorted(wanted.items())
+        if table in there and {str(field.column) for field in model._meta.local_concrete_fields} <= {*there[table]}
+    }

@@ -1,0 +1,237 @@
+"""Reads the other application's tables as they are now: by Django's introspection, and by what that leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from json import JSONDecoder
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import split_identifier
+
+#: PostgreSQL: 42501; MySQL and MariaDB: 1142 for a table, 1143 for a column.
+DENIED = ("42501", 1142, 1143)
+#: The type below its domains, and the values of an enumeration.
+TYPES = """
+    WITH RECURSIVE base AS (
+        SELECT attname, atttypid AS oid FROM pg_attribute
+        WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+        UNION ALL SELECT attname, typbasetype FROM base JOIN pg_type USING (oid) WHERE typtype = 'd'
+    )
+    SELECT attname, format_type(oid, NULL),
+           ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
+    FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
+"""
+#: Indexes that are unique for some rows only. Other databases have none, or do not tell.
+PARTIAL = """
+    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
+"""
+#: Foreign keys of one column, also those that lead to another schema.
+RELATIONS = """
+    SELECT a.attname, b.attname,
+           CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE format('"%%s"."%%s"', nspname, relname) END
+    FROM pg_constraint c JOIN pg_class t ON t.oid = c.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+    JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
+    WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
+"""
+FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
+#: MySQL converts no value of these types to text.
+SHAPES = re.compile(r"geom|point|linestring|polygon|multi")
+#: For decimals without digits of their own: all that SQLite keeps, before the point and after.
+DIGITS = {"max_digits": 45, "decimal_places": 15}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database."""
+
+    name: str
+    field: str
+    arguments: dict[str, Any]
+    null: bool
+    type: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view: its key, columns that are unique together, and the `(table, column)` that columns lead to."""
+
+    name: str
+    columns: dict[str, Column]
+    primary_key: tuple[str, ...]
+    unique: set[tuple[str, ...]]
+    relations: dict[str, tuple[str, str]]
+    is_view: bool = False
+
+    def is_unique(self, *columns: str) -> bool:
+        """Return whether no two rows have the same values in these columns."""
+        return any({*columns} == {*each} for each in [self.primary_key, *self.unique])
+
+
+def table_kinds(connection: BaseDatabaseWrapper, schema: str = "") -> dict[str, str]:
+    """Return t (table), p (part of a table) or v (view) for each name, as `db_table` has it, in a schema."""
+    with _in_schema(connection, schema), connection.cursor() as cursor:
+        found = connection.introspection.get_table_list(cursor)
+    return {f'"{schema}"."{info.name}"' if schema else info.name: info.type for info in found}
+
+
+def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tuple[dict[str, Table], dict[str, str]]:
+    """Return the tables that can be read, and why the others cannot.
+
+    Argument: for each name, as `db_table` has it, the column that was chosen as its key, or `""`. Raises
+    `DatabaseError` if the mirror does not answer.
+    """
+    found: dict[str, Table] = {}
+    failed: dict[str, str] = {}
+    schemas = {split_identifier(name)[0] for name in keys}
+    kinds = {name: kind for schema in {"", *schemas} for name, kind in table_kinds(connection, schema).items()}
+    for name, key in keys.items():
+        if name not in kinds:
+            failed[name] = "is missing"
+            continue
+        try:
+            with connection.execute_wrapper(_no_rows), connection.cursor() as cursor:
+                found[name] = _Reader(connection, cursor, name).table(key, kinds)
+        except DatabaseError as error:
+            cause: Any = error.__cause__
+            code = getattr(cause, "sqlstate", None) or next(iter(getattr(cause, "args", ())), None)
+            # No more of the message: it may quote addresses and users.
+            failed[name] = "permission denied" if code in DENIED else f"cannot be read ({type(error).__name__})"
+    return found, failed
+
+
+def hidden_rows(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the tables of PostgreSQL's search path whose rows a policy may hide from our user."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relrowsecurity AND row_security_active(oid) "
+            "AND pg_table_is_visible(oid) ORDER BY 1"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+@contextmanager
+def _in_schema(connection: BaseDatabaseWrapper, schema: str) -> Iterator[None]:
+    """Let Django's introspection, which knows no schemas, see the tables of one."""
+    if not schema:
+        yield
+        return
+    with transaction.atomic(using=connection.alias):
+        # By the driver: our own filter refuses SET.
+        connection.connection.execute(f"SET LOCAL search_path TO {connection.ops.quote_name(schema)}")
+        yield
+
+
+def _no_rows(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """Describe tables without a row of theirs: a driver may be unable to read it."""
+    return execute(re.sub(r"^(SELECT \* FROM .*) LIMIT 1$", r"\1 LIMIT 0", sql), params, many, context)
+
+
+class _Reader:
+    """Reads one table."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, cursor: Any, name: str) -> None:
+        self.connection, self.cursor, self.name = connection, cursor, name
+        self.quoted, self.vendor = connection.ops.quote_name(name), connection.vendor
+
+    def ask(self, sql: str, *parameters: str) -> list[Any]:
+        self.cursor.execute(sql, parameters or None)
+        return list(self.cursor.fetchall())
+
+    def table(self, key: str, kinds: Mapping[str, str]) -> Table:
+        schema, bare = split_identifier(self.name)
+        is_view = kinds[self.name] == "v"
+        introspection = self.connection.introspection
+        with _in_schema(self.connection, schema):
+            rows = introspection.get_table_description(self.cursor, bare)
+            constraints = {} if is_view else introspection.get_constraints(self.cursor, bare)
+        types = self.types()
+        # A date 0000-00-00 of MySQL arrives as None, a TIME may have any hours: no Django project writes either.
+        odd = self.vendor == "mysql" and "django_migrations" not in kinds
+        columns = {row.name: self.column(row, *types.get(row.name, ("", [])), odd, is_view) for row in rows}
+        if is_view or key:
+            return Table(self.name, columns, (key,) if key else (), set(), {}, is_view)
+        # MySQL tells users that may only SELECT of a primary key by this name alone.
+        primary = [
+            each
+            for label, each in constraints.items()
+            if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
+        ]
+        primary_key = tuple(primary[0]["columns"]) if primary else ()
+        partial = {label for (label,) in self.ask(PARTIAL, self.quoted)} if self.vendor == "postgresql" else set()
+        unique = {
+            tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
+        }
+        # None stands for an expression.
+        unique = {each for each in unique if each and None not in each} - {primary_key}
+        return Table(self.name, columns, primary_key, unique, self.relations(constraints))
+
+    def relations(self, constraints: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+        if self.vendor == "postgresql":
+            return {column: (table, key) for column, key, table in self.ask(RELATIONS, self.quoted)}
+        if self.vendor == "mysql":
+            # information_schema hides them from users that may only SELECT.
+            ((_, text),) = self.ask(f"SHOW CREATE TABLE {self.quoted}")
+            return {column: (table, key) for column, table, key in FOREIGN_KEY.findall(text)}
+        single = [each for each in constraints.values() if each["foreign_key"] and len(each["columns"]) == 1]
+        return {each["columns"][0]: each["foreign_key"] for each in single}
+
+    def types(self) -> dict[str, tuple[str, list[str]]]:
+        """Return the database's name of each column's type, and the values of an enumeration."""
+        if self.vendor == "postgresql":
+            return {name: (kind, labels) for name, kind, labels in self.ask(TYPES, self.quoted)}
+        if self.vendor == "mysql":
+            rows = [
+                (name, kind if isinstance(kind, str) else kind.decode())
+                for name, kind, *_ in self.ask(f"SHOW COLUMNS FROM {self.quoted}")
+            ]
+            labels = {kind: re.findall(r"'((?:[^']|'')*)'", kind) for _, kind in rows if kind.startswith("enum")}
+            return {name: (kind, [each.replace("''", "'") for each in labels.get(kind, [])]) for name, kind in rows}
+        return {}
+
+    def column(self, row: Any, kind: str, labels: list[str], odd: bool, is_view: bool) -> Column:
+        try:
+            field = self.connection.introspection.get_field_type(row.type_code, row)
+        except KeyError:
+            field = "AsTextField"
+        arguments: dict[str, Any] = {}
+        mysql = self.vendor == "mysql"
+        if labels:
+            field, arguments = (
+                "CharField",
+                {"max_length": max(map(len, labels)), "choices": [[each, each] for each in labels]},
+            )
+        elif kind == "citext":
+            field = "TextField"
+        elif kind == "json" and not mysql:
+            # With a decoder Django lets the database write the text: psycopg would parse it, and Django once more.
+            field, arguments = "JSONField", {"decoder": JSONDecoder}
+        elif kind == "timestamp without time zone":
+            field = "ZonelessDateTimeField"
+        elif mysql and kind.startswith("tinyint(1)"):
+            field = "BooleanField"
+        elif mysql and re.search(r"blob|binary|^bit", kind):
+            field = "BinaryField"
+        elif mysql and kind.startswith("year"):
+            field = "IntegerField"
+        elif mysql and SHAPES.match(kind):
+            field = ""
+        elif odd and field == "TimeField":
+            field = "AsTextField"
+        elif field == "CharField" and row.display_size and int(row.display_size) > 0:
+            arguments = {"max_length": int(row.display_size)}
+        elif field == "CharField":
+            field = "TextField"
+        elif field == "DecimalField":
+            told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
+            arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
+        null = bool(row.null_ok) or is_view or (odd and field in ("DateField", "DateTimeField"))
+        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field)
