@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from databases.mirror.fields import AsTextField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.router import MIRROR
 from databases.mirror.upstream import Column, Table, read_tables
 from databases.registry import models_of
@@ -103,7 +103,9 @@ def _differences(field: Any, column: Column, connection: BaseDatabaseWrapper) ->
     if isinstance(field, AsTextField):
         # It reads whatever there is.
         return
-    name = "ZonelessDateTimeField" if isinstance(field, ZonelessDateTimeField) else field.get_internal_type()
+    name = (
+        type(field).__name__ if isinstance(field, ZonelessDateTimeField | PlainJSONField) else field.get_internal_type()
+    )
     ranges = connection.ops.integer_field_ranges
     here, there = ("integer" if each in ranges else TEXTS.get(each, each) for each in (name, column.field))
     if not there:

@@ -10,12 +10,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.timezone import is_naive
 
 
-class AsTextField(models.TextField):
-    """A column of a type that Django has no field for, read as the text that its database shows for it."""
+class SelectedAsText:
+    """For fields whose columns the database shows as text: the driver never sees their type."""
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        # The driver never sees the type: it may have no value for it, such as TIME '25:00:00'.
         return f"CAST({sql} AS {'CHAR' if compiler.connection.vendor == 'mysql' else 'TEXT'})", params
+
+
+class AsTextField(SelectedAsText, models.TextField):
+    """A column of a type that Django has no field for, or whose values the driver cannot hold: TIME '25:00:00'."""
+
+
+class PlainJSONField(SelectedAsText, models.JSONField):
+    """PostgreSQL's `json`: psycopg would parse it, and Django once more. Django's own field is for `jsonb`."""
 
 
 class ZonelessDateTimeField(models.DateTimeField):

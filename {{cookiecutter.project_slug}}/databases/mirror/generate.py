@@ -20,12 +20,10 @@ HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again.
 # ruff: noqa
 # fmt: off
 
-from json import JSONDecoder
-
 from django.db import models
 
 from databases.mirror import MirrorModel
-from databases.mirror.fields import AsTextField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 '''
 #: A class in a generated file: its name, the chosen key and the table.
 CLASS = re.compile(
@@ -35,17 +33,9 @@ CLASS = re.compile(
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
 #: What Django does not escape in names.
 UNUSABLE = re.compile('[%"`]')
+OUR_FIELDS = ("AsTextField", "PlainJSONField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
-RESERVED = [
-    *dir(MirrorModel),
-    "AsTextField",
-    "JSONDecoder",
-    "MirrorModel",
-    "ZonelessDateTimeField",
-    "models",
-    "objects",
-    "pk",
-]
+RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects", "pk"]
 
 
 @dataclass
@@ -178,7 +168,7 @@ class Generator:
         arguments |= {"primary_key": True} if primary else {"unique": True} if unique and not leads else {}
         arguments |= {"null": True} if column.null and column.name not in table.primary_key else {}
         arguments |= {"db_column": column.name} if column.name != (f"{name}_id" if leads else name) else {}
-        cls = cls if cls in ("AsTextField", "ZonelessDateTimeField") else f"models.{cls}"
+        cls = cls if cls in OUR_FIELDS else f"models.{cls}"
         return f"{name} = {cls}({', '.join([*words, *_as_words(arguments)])}){note}"
 
     def _many_to_many(self, table: Table, link: Link) -> str:
@@ -192,7 +182,7 @@ class Generator:
 
 
 def _as_words(arguments: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={getattr(value, '__name__', _literal(value))}" for key, value in arguments.items()]
+    return [f"{key}={_literal(value)}" for key, value in arguments.items()]
 
 
 def _literal(value: Any) -> str:

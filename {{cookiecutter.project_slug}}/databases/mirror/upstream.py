@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from json import JSONDecoder
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -211,9 +210,8 @@ class _Reader:
             )
         elif kind == "citext":
             field = "TextField"
-        elif kind == "json" and not mysql:
-            # With a decoder Django lets the database write the text: psycopg would parse it, and Django once more.
-            field, arguments = "JSONField", {"decoder": JSONDecoder}
+        elif kind == "json" and not mysql and field != "JSONField":
+            field = "PlainJSONField"
         elif kind == "timestamp without time zone":
             field = "ZonelessDateTimeField"
         elif mysql and kind.startswith("tinyint(1)"):
