@@ -133,7 +133,9 @@ def _tables(connection: BaseDatabaseWrapper, models: list[type[Model]]) -> Itera
         table = model._meta.db_table
         fields = [field for field in model._meta.local_concrete_fields if not getattr(field, "generated", False)]
         columns = ", ".join(quote(str(field.column)) for field in fields)
-        yield quote(table), quote(truncate_name(f"seed_of_{table}", connection.ops.max_name_length())), columns
+        # Without the quotes of a name that has its schema before it.
+        copy = f"seed_of_{table}".replace('"', "")
+        yield quote(table), quote(truncate_name(copy, connection.ops.max_name_length())), columns
 
 
 def _reset_sequences(connection: BaseDatabaseWrapper, models: list[type[Model]]) -> None:
