@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.router import MIRROR
-from databases.mirror.upstream import Column, Table, read_tables
+from databases.mirror.upstream import DIGITS, Column, Table, read_tables
 from databases.registry import models_of
 
 TEXTS = dict.fromkeys(("CharField", "TextField", "SlugField", "FileField", "FilePathField"), "text")
@@ -67,6 +67,11 @@ def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -
         if not column:
             yield "error", name, "missing column", f"the column {name!r} is missing"
             continue
+        # Databases say of every column of a view that it can be NULL.
+        if column.null and not field.null and field not in meta.pk_fields and not table.is_view:
+            yield "error", name, "null", f"the column {name!r} can be NULL"
+        if field.null and not column.null:
+            yield "info", name, "not null", f"the column {name!r} is never NULL"
         for level, kind, text in _differences(field, column, connection):
             yield level, name, kind, f"the column {name!r} {text}"
         if field.remote_field and name not in table.relations and not table.is_view:
@@ -93,10 +98,6 @@ def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -
 
 
 def _differences(field: Any, column: Column, connection: BaseDatabaseWrapper) -> Iterator[tuple[str, str, str]]:
-    if column.null and not field.null and field not in field.model._meta.pk_fields:
-        yield "error", "null", "can be NULL"
-    if field.null and not column.null:
-        yield "info", "not null", "is never NULL"
     is_relation = bool(field.remote_field)
     while field.remote_field:
         field = field.target_field
@@ -128,7 +129,7 @@ def _limits(field: Any, name: str, column: Column) -> Iterator[str]:
     if name == "CharField" and column.field == "TextField" and field.max_length:
         yield "has no max_length"
     labels = [label for label, _ in field.flatchoices]
-    for key, value in column.arguments.items():
+    for key, value in {} if column.arguments is DIGITS else column.arguments.items():
         if key == "choices":
             if labels and labels != [label for label, _ in value]:
                 yield f"has the values {', '.join(label for label, _ in value)}"

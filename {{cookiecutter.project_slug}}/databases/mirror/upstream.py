@@ -25,11 +25,14 @@ TYPES = """
            ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
     FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
 """
-#: Indexes that are unique for some rows only. Other databases have none, or do not tell.
-PARTIAL = """
-    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
-"""
+#: Indexes for some rows only, which MySQL does not have: a unique one makes no column unique.
+PARTIAL = {
+    "postgresql": """
+        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
+    """,
+    "sqlite": "SELECT name FROM pragma_index_list(%s) WHERE partial",
+}
 #: Foreign keys of one column, also those that lead to another schema.
 RELATIONS = """
     SELECT a.attname, b.attname,
@@ -165,7 +168,9 @@ class _Reader:
             if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
         ]
         primary_key = tuple(primary[0]["columns"]) if primary else ()
-        partial = {label for (label,) in self.ask(PARTIAL, self.quoted)} if self.vendor == "postgresql" else set()
+        partial: set[str] = set()
+        if asking := PARTIAL.get(self.vendor):
+            partial = {label for (label,) in self.ask(asking, bare if self.vendor == "sqlite" else self.quoted)}
         unique = {
             tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
         }

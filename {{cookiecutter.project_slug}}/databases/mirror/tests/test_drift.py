@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -12,18 +14,29 @@ from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connections, models
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import SimpleTestCase
+from django.test.utils import isolate_apps
 
 from databases.environment import ENGINES
 from databases.foreign.tests.schema_case import SchemaTestCase
-from databases.mirror import drift
-from databases.mirror.drift import Finding, compare
-from databases.mirror.introspection import read_columns
+from databases.mirror import MirrorModel, drift
+from databases.mirror.drift import compare
+from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.tests.people.models import Member, Organisation
-from databases.mirror.tests.test_comparison import char, integer, kinds, model_of, text
+from databases.mirror.upstream import Column, Table, read_tables
 from databases.registry import models_of
 from databases.testing.settings import LAYER
 from databases.tests import production
+
+char, text, integer, big = models.CharField, models.TextField, models.IntegerField, models.BigIntegerField
+
+
+def model_of(unique_together: Any = (), **fields: Any) -> type[models.Model]:
+    """Return a mirrored model that is in no app registry."""
+    names = {"app_label": "layer_people", "db_table": "drift_thing", "unique_together": unique_together}
+    with isolate_apps("databases.mirror.tests.people"):
+        return type("Thing", (MirrorModel,), {"__module__": __name__, "Meta": type("Meta", (), names), **fields})
 
 
 def every_field(**options: Any) -> dict[str, models.Field]:
@@ -45,18 +58,170 @@ def every_field(**options: Any) -> dict[str, models.Field]:
     }
 
 
-#: A field of the copy, the field whose column replaces it upstream, and the kinds of findings.
+#: A field of the copy, the field whose column replaces it upstream, and what is found, after its level.
 CHANGES: dict[str, tuple[models.Field, models.Field, list[str]]] = {
-    "a longer text": (char(max_length=9), char(max_length=20), ["arguments"]),
-    "a text without a limit": (char(max_length=9), text(), ["arguments"]),
-    "a wider number": (integer(), models.BigIntegerField(), []),
-    "a number that becomes a text": (integer(), char(max_length=9), ["type"]),
-    "a text that becomes a number": (char(max_length=9), integer(), ["type"]),
-    "a date that gets a time": (models.DateField(), models.DateTimeField(), ["type"]),
-    "a number that becomes a float": (integer(), models.FloatField(), ["type"]),
-    "NULL is allowed": (integer(), integer(null=True), ["null"]),
-    "NULL is no longer allowed": (integer(null=True), integer(), ["not null"]),
+    "a longer text": (char(max_length=9), char(max_length=20), ["info limits"]),
+    "a text without a limit": (char(max_length=9), text(), ["info limits"]),
+    "a number that becomes a text": (integer(), char(max_length=9), ["error type"]),
+    "a text that becomes a number": (char(max_length=9), integer(), ["error type"]),
+    "a date that gets a time": (models.DateField(), models.DateTimeField(), ["error type"]),
+    "a number that becomes a float": (integer(), models.FloatField(), ["error type"]),
+    "NULL is allowed": (integer(), integer(null=True), ["error null"]),
+    "NULL is no longer allowed": (integer(null=True), integer(), ["info not null"]),
+    "no longer unique": (integer(unique=True), integer(), ["error unique"]),
+    "unique since": (integer(), integer(unique=True), ["info unique"]),
 }
+
+
+def ops(engine: str) -> Any:
+    """Return what Django knows of an engine's numbers: SQLite's are all alike, MySQL has positive ones."""
+    found = BaseDatabaseOperations(None)
+    sizes = {"SmallInteger": 15, "Integer": 31, "BigInteger": 63}
+    plain = {f"{name}Field": (-(2**bits), 2**bits - 1) for name, bits in sizes.items()}
+    positive = {f"Positive{name}Field": (0, 2 ** (bits + 1) - 1) for name, bits in sizes.items()}
+    if engine == "mysql":
+        found.integer_field_ranges = {**found.integer_field_ranges, **plain, **positive}
+    if engine == "sqlite":
+        found.integer_field_ranges = dict.fromkeys(found.integer_field_ranges, (-(2**63), 2**63 - 1))
+    return found
+
+
+decimal = functools.partial(models.DecimalField, decimal_places=2)
+#: A field of the model, the class and arguments of the column's field, the engine, and what is found.
+COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = {
+    "the same": (char(max_length=9), "CharField", {"max_length": 9}, "postgresql", []),
+    "another length": (char(max_length=9), "CharField", {"max_length": 8}, "postgresql", ["info limits"]),
+    "a length that is gone": (char(max_length=9), "TextField", {}, "postgresql", ["info limits"]),
+    "a text of any length": (text(), "CharField", {"max_length": 8}, "postgresql", []),
+    "a subclass of a text": (models.EmailField(), "TextField", {}, "postgresql", ["info limits"]),
+    "another precision": (decimal(max_digits=9), "DecimalField", {"max_digits": 8}, "mysql", ["info limits"]),
+    "a wider number": (integer(), "BigIntegerField", {}, "postgresql", ["error range"]),
+    "a wider number in a positive field": (
+        *(models.PositiveIntegerField(), "BigIntegerField", {}, "postgresql", ["error range"]),
+    ),
+    "a narrower number": (big(), "IntegerField", {}, "postgresql", []),
+    "a number in a positive field": (models.PositiveIntegerField(), "IntegerField", {}, "postgresql", []),
+    "a wider number where all are alike": (integer(), "BigIntegerField", {}, "sqlite", []),
+    "positive numbers in a field of half their range": (
+        integer(),
+        "PositiveIntegerField",
+        {},
+        "mysql",
+        ["error range"],
+    ),
+    "negative numbers in a positive field": (
+        models.PositiveIntegerField(),
+        "IntegerField",
+        {},
+        "mysql",
+        ["error range"],
+    ),
+    "an integer that is a text": (integer(), "CharField", {"max_length": 9}, "sqlite", ["error type"]),
+    "a text that is an integer": (text(), "IntegerField", {}, "sqlite", ["error type"]),
+    "a date that has a time": (models.DateField(), "DateTimeField", {}, "mysql", ["error type"]),
+    "a time without its zone": (models.DateTimeField(), "ZonelessDateTimeField", {}, "postgresql", ["error type"]),
+    "a time with a zone": (ZonelessDateTimeField(), "DateTimeField", {}, "postgresql", ["error type"]),
+    "a time without a zone": (ZonelessDateTimeField(), "ZonelessDateTimeField", {}, "postgresql", []),
+    "json that was jsonb": (models.JSONField(), "PlainJSONField", {}, "postgresql", ["error type"]),
+    "json": (PlainJSONField(), "PlainJSONField", {}, "postgresql", []),
+    "a decimal that is a float": (models.FloatField(), "DecimalField", {}, "mysql", ["error type"]),
+    "a UUID in a text": (models.UUIDField(), "CharField", {"max_length": 32}, "mysql", []),
+    "a UUID in a text where there are UUIDs": (models.UUIDField(), "CharField", {}, "postgresql", ["error type"]),
+    "JSON in a text": (models.JSONField(), "TextField", {}, "sqlite", []),
+    "a truth value in a number": (models.BooleanField(), "IntegerField", {}, "mysql", []),
+    "a duration in a number": (models.DurationField(), "BigIntegerField", {}, "sqlite", []),
+    "another kind of key": (
+        *(models.ForeignKey(Member, models.DO_NOTHING, db_column="x"), "UUIDField", {}, "postgresql"),
+        ["error type", "info no foreign key"],
+    ),
+    "a wider key": (
+        *(models.OneToOneField(Organisation, models.DO_NOTHING, db_column="x"), "IntegerField", {}, "postgresql"),
+        ["info no foreign key", "error unique"],
+    ),
+    "a type that no field reads": (text(), "", {}, "mysql", ["info unknown type"]),
+    "a type that is read as text": (AsTextField(), "IntegerField", {}, "postgresql", []),
+    "a text that is read as text": (text(), "AsTextField", {}, "postgresql", ["error type"]),
+    "other values": (
+        *(
+            char(max_length=2, choices=[("a", "A")]),
+            "CharField",
+            {"max_length": 2, "choices": [["b", "b"]]},
+            "postgresql",
+        ),
+        ["info limits"],
+    ),
+    "the same values by other names": (
+        *(
+            char(max_length=2, choices=[("b", "B")]),
+            "CharField",
+            {"max_length": 2, "choices": [["b", "b"]]},
+            "postgresql",
+        ),
+        [],
+    ),
+}
+
+
+def kinds(found: Iterable[tuple[str, str, str, str]]) -> list[str]:
+    return [f"{level} {kind}" for level, _, kind, _ in found]
+
+
+class ComparisonTests(SimpleTestCase):
+    """A model and a table that exists in no database, on each engine."""
+
+    def found(
+        self, model: type[models.Model], *columns: Column, engine: str = "postgresql", **changed: Any
+    ) -> list[str]:
+        key = Column("id", "BigAutoField", {}, False, "bigint")
+        facts = {"primary_key": ("id",), "unique": set(), "relations": {}, **changed}
+        table = Table("drift_thing", {each.name: each for each in (key, *columns)}, **facts)
+        return kinds(compare(model, table, SimpleNamespace(vendor=engine, ops=ops(engine))))
+
+    def test_differences_that_break_reads_are_told_from_others(self):
+        for name, (field, column, arguments, engine, expected) in COMPARED.items():
+            with self.subTest(name):
+                there = Column("x", column, arguments, False, column.lower())
+                self.assertEqual(self.found(model_of(x=field), there, engine=engine), expected)
+
+    def test_null_matters_in_one_direction_and_not_in_keys(self):
+        for here, there, expected in (
+            (False, True, ["error null"]),
+            (True, False, ["info not null"]),
+            (True, True, []),
+        ):
+            column = Column("x", "IntegerField", {}, there, "integer")
+            self.assertEqual(self.found(model_of(x=integer(null=here)), column), expected)
+        key = model_of(id=None, x=integer(primary_key=True))
+        column = Column("x", "IntegerField", {}, True, "integer")
+        self.assertEqual(self.found(key, column, primary_key=("x",)), ["info extra column"])
+
+    def test_missing_columns_break_reads_extra_columns_do_not(self):
+        found = self.found(model_of(x=integer()), Column("y", "TextField", {}, False, "text"))
+        self.assertEqual(found, ["error missing column", "info extra column"])
+
+    def test_keys_that_are_gone_or_others_break_reads(self):
+        x, y = (Column(name, "IntegerField", {}, False, "integer") for name in "xy")
+        pair = model_of([("x", "y")], x=integer(), y=integer())
+        self.assertEqual(self.found(pair, x, y, unique={("y", "x")}), [])
+        self.assertEqual(self.found(pair, x, y, unique={("x",)}), ["error unique", "info unique"])
+        self.assertEqual(self.found(pair, x, y, unique={("x", "y")}, primary_key=()), ["error primary key"])
+        self.assertEqual(self.found(pair, x, y, unique={("x", "y")}, primary_key=("id", "x")), ["error primary key"])
+        # Of columns that are not copied.
+        self.assertEqual(self.found(model_of(), x, unique={("x",)}), ["info extra column"])
+
+    def test_a_table_that_became_a_view_needs_a_key(self):
+        self.assertEqual(self.found(model_of(), is_view=True, primary_key=()), ["error view"])
+        self.assertEqual(self.found(model_of(chosen_key="id"), is_view=True), [])
+        key = models.ForeignKey(Member, models.DO_NOTHING, db_column="x", related_name="+")
+        column = Column("x", "BigIntegerField", {}, False, "bigint")
+        self.assertEqual(self.found(model_of(chosen_key="id", x=key), column, is_view=True), [])
+
+    def test_a_constraint_counts_like_a_unique_field(self):
+        model = model_of(x=integer())
+        model._meta.constraints = [models.UniqueConstraint(fields=["x"], name="x")]
+        column = Column("x", "IntegerField", {}, False, "integer")
+        self.assertEqual(self.found(model, column), ["error unique"])
+        self.assertEqual(self.found(model, column, unique={("x",)}), [])
 
 
 class DriftTests(SchemaTestCase):
@@ -71,10 +236,10 @@ class DriftTests(SchemaTestCase):
         with connections["mirror"].schema_editor() as editor:
             statement(editor)
 
-    def found(self, model: type[models.Model]) -> list[Finding]:
+    def found(self, model: type[models.Model], key: str = "") -> list[str]:
         connection = connections["mirror"]
-        table = read_columns(connection, ["drift_thing"]).get("drift_thing")
-        return list(compare(model, table, connection.vendor))
+        tables, failed = read_tables(connection, {"drift_thing": key})
+        return [*failed.values(), *(kinds(compare(model, tables["drift_thing"], connection)) if tables else [])]
 
     def test_every_field_of_django_fits_the_column_django_creates(self):
         for options in ({}, {"null": True}):
@@ -94,14 +259,44 @@ class DriftTests(SchemaTestCase):
                         model, model._meta.get_field("x"), after
                     )
                 )
-                self.assertEqual(kinds(self.found(model)), expected)
+                self.assertEqual(self.found(model), expected)
             self.doCleanups()
 
-    def test_a_view_may_replace_a_table(self):
+    def test_numbers_of_a_wider_range_are_found_where_the_engine_has_ranges(self):
         model = model_of(x=integer())
+        self.make(model)
+        wider = big()
+        wider.set_attributes_from_name("x")
+        self.change(lambda editor: editor.alter_field(model, model._meta.get_field("x"), wider))
+        expected = [] if connections["mirror"].vendor == "sqlite" else ["error range"]
+        self.assertEqual(self.found(model), expected)
+
+    def test_columns_that_are_unique_together_are_compared(self):
+        model = model_of([("x", "y")], x=integer(), y=integer())
+        self.make(model)
+        self.assertEqual(self.found(model), [])
+        self.change(lambda editor: editor.alter_unique_together(model, [("x", "y")], []))
+        self.assertEqual(self.found(model), ["error unique"])
+        self.change(lambda editor: editor.alter_unique_together(model, [], [("x", "y")]))
+
+    def test_a_unique_index_for_some_rows_makes_nothing_unique(self):
+        model = model_of(x=integer(unique=True))
+        self.make(model_of(x=integer()))
+        if connections["mirror"].features.supports_partial_indexes:
+            self.change(lambda editor: editor.execute("CREATE UNIQUE INDEX some ON drift_thing (x) WHERE x > 5"))
+        self.assertEqual(self.found(model), ["error unique"])
+
+    def test_a_table_that_becomes_a_view_is_found(self):
         self.change(lambda editor: editor.execute("CREATE VIEW drift_thing AS SELECT 1 AS id, 2 AS x"))
         self.addCleanup(self.change, lambda editor: editor.execute("DROP VIEW drift_thing"))
-        self.assertEqual([each for each in self.found(model) if each.kind != "unknown type"], [])
+        fields = {"id": AsTextField(primary_key=True), "x": AsTextField()}
+        self.assertEqual(self.found(model_of(**fields)), ["error view"])
+        self.assertEqual(self.found(model_of(**fields, chosen_key="id"), "id"), [])
+
+    def test_a_table_that_is_missing_does_not_hide_the_others(self):
+        self.make(model_of())
+        tables, failed = read_tables(connections["mirror"], {"gone": "", "drift_thing": ""})
+        self.assertEqual(([*tables], failed), (["drift_thing"], {"gone": "is missing"}))
 
     def layer_models_only(self) -> None:
         """Compare the models of the test apps: a project's own copies may be unmanaged, and so have no tables here."""
@@ -126,7 +321,11 @@ class DriftTests(SchemaTestCase):
         self.assertEqual(caught.exception.returncode, 1)
         (finding,) = json.loads(output.getvalue())["findings"]
         self.assertEqual(
-            (finding["level"], finding["kind"], finding["model"]), ("error", "missing table", "layer_people.Member")
+            finding,
+            {
+                **{"level": "error", "model": "layer_people.Member", "table": "layer_people_member", "column": ""},
+                **{"kind": "missing table", "message": "the table 'layer_people_member' is missing"},
+            },
         )
         self.assertEqual(ids(["mirror"]), ["databases.E007"])
         self.assertEqual(ids(["default"]), [])
@@ -154,9 +353,7 @@ class UnreadableTests(SimpleTestCase):
     def test_the_error_does_not_contain_the_address_or_the_user(self):
         process = self.commands.run("check_mirror", "--json")
         self.assertEqual((process.returncode, process.stdout), (2, ""))
-        self.assertRegex(
-            process.stderr, r"^CommandError: The list of tables of the mirror could not be read \(\w+\)\.\n$"
-        )
+        self.assertRegex(process.stderr, r"^CommandError: The mirror cannot be read \(\w+\)\.\n$")
         # Called directly: Django's own checks of MySQL raise the driver's error when the server is down.
         code = "import json; from databases.mirror.checks import check_drift\nfound = check_drift(None, ['mirror'])\n"
         code += "print(json.dumps([(each.id, each.level, each.msg) for each in found]))"

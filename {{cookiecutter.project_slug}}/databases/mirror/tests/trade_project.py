@@ -19,15 +19,15 @@ from databases.foreign.tests.small_project import SmallProject
 from databases.mirror.tests.people.models import Organisation
 from databases.tests import production
 
-#: A type of each engine that Django has no field for.
-UNKNOWN_TYPES = {"postgresql": "tsvector", "mysql": "year", "sqlite": "geopoly"}
+#: A type of each engine that Django has no field for, and a value of it.
+ODD = {"postgresql": ("money", "'$1.50'"), "mysql": ("year", "2026"), "sqlite": ("geopoly", "'odd'")}
 
 
-def upstream_models(later: bool = False) -> list[type[models.Model]]:
-    """Return the other application's models, as they are at first or later. No app registry has them."""
+def upstream_models() -> list[type[models.Model]]:
+    """Return the other application's models. No app registry has them."""
 
-    def meta(table: str) -> type:
-        return type("Meta", (), {"app_label": "layer_people", "db_table": table})
+    def meta(table: str, **options: Any) -> type:
+        return type("Meta", (), {"app_label": "layer_people", "db_table": table, **options})
 
     def key(to: Any, **options: Any) -> models.ForeignKey:
         return models.ForeignKey(to, on_delete=models.CASCADE, related_name="+", **options)
@@ -39,15 +39,19 @@ def upstream_models(later: bool = False) -> list[type[models.Model]]:
 
         class Product(models.Model):
             Meta = meta("layertrade_product")
-            title = models.CharField(max_length=80 if later else 50, null=later)
-            price = models.DecimalField(max_digits=10 if later else 8, decimal_places=2)
-            launched = models.DateTimeField(null=True) if later else models.DateField(null=True)
+            title = models.CharField(max_length=50)
+            price = models.DecimalField(max_digits=8, decimal_places=2)
+            launched = models.DateField(null=True)
             code = models.SlugField(unique=True)
             producer = key(Organisation)
-            if later:
-                stock_level = models.IntegerField(null=True, db_column="Stock Level")
-            else:
-                sold_out = models.BooleanField()
+            check_ = models.IntegerField(null=True, db_column="check")
+            kind = models.IntegerField(null=True, db_column="class")
+            percent = models.IntegerField(null=True, db_column="per%cent")
+
+        class ProductMakers(models.Model):
+            Meta = meta("layertrade_product_makers", unique_together=[["product", "organisation"]])
+            product = key(Product)
+            organisation = key(Organisation)
 
         class ShelfItem(models.Model):
             Meta = meta("layertrade_shelf_item")
@@ -56,8 +60,6 @@ def upstream_models(later: bool = False) -> list[type[models.Model]]:
             code = key(Product, to_field="code", db_column="product_code")
             label = models.OneToOneField(Product, on_delete=models.CASCADE, related_name="+")
             depot = key(Depot)
-            check_ = models.IntegerField(db_column="check")
-            kind = models.IntegerField(db_column="class")
 
         class YearPrice(models.Model):
             Meta = meta("layertrade_year_price")
@@ -65,7 +67,7 @@ def upstream_models(later: bool = False) -> list[type[models.Model]]:
             product = key(Product)
             year = models.IntegerField()
 
-    return [Depot, Product, ShelfItem, YearPrice]
+    return [Depot, Product, ProductMakers, ShelfItem, YearPrice]
 
 
 class TradeTestCase(SchemaTestCase):
@@ -89,17 +91,19 @@ class TradeTestCase(SchemaTestCase):
         cls.shared = cls.start()
 
     @classmethod
-    def create_tables(cls, later: bool = False) -> None:
+    def create_tables(cls) -> None:
+        kind, value = ODD[connections["mirror"].vendor]
         with connections["mirror"].schema_editor() as editor:
-            for model in upstream_models(later):
+            for model in upstream_models():
                 editor.create_model(model)
-            unknown = UNKNOWN_TYPES[connections["mirror"].vendor]
-            editor.execute(f"ALTER TABLE layertrade_product ADD COLUMN oddity {unknown}")
+            editor.execute(f"ALTER TABLE layertrade_product ADD COLUMN oddity {kind} DEFAULT {value}")
             editor.execute("CREATE TABLE layertrade_log (message VARCHAR(20))")
+            editor.execute("CREATE VIEW layertrade_title AS SELECT id, title FROM layertrade_product")
 
     @classmethod
     def drop_tables(cls) -> None:
         with connections["mirror"].schema_editor() as editor:
+            editor.execute("DROP VIEW layertrade_title")
             for model in reversed(upstream_models()):
                 editor.delete_model(model)
             editor.execute("DROP TABLE layertrade_log")

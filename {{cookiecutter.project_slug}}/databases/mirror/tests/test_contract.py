@@ -1,0 +1,142 @@
+"""The contract of what is read: written here, checked by the owner of the database with one file and a driver."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import SimpleTestCase
+
+from databases.foreign.tests.schema_case import SchemaTestCase
+from databases.mirror import contract_check, drift
+from databases.mirror.contract_check import compare
+from databases.mirror.management.commands import check_mirror
+from databases.mirror.tests.people.models import Member
+from databases.registry import models_of
+from databases.testing.settings import LAYER
+from databases.tests import production
+
+CONTRACT = {"shop": {"id": {"type": "integer", "null": False}, "name": {"type": "text", "null": True}}}
+#: What the database has now, and what is broken.
+NOW = {
+    "the same": (CONTRACT, []),
+    "more than that": ({"more": {}, "shop": {**CONTRACT["shop"], "more": {"type": "text", "null": True}}}, []),
+    "less NULL": ({"shop": {**CONTRACT["shop"], "name": {"type": "text", "null": False}}}, []),
+    "no table": ({}, ["the table shop is missing"]),
+    "no column": ({"shop": {"id": CONTRACT["shop"]["id"]}}, ["shop.name is missing"]),
+    "two changes": (
+        {"shop": {"id": {"type": "bigint", "null": False}, "name": {"type": "integer", "null": True}}},
+        ["shop.id was integer and is bigint", "shop.name was text and is integer"],
+    ),
+    "NULL": (
+        {"shop": {**CONTRACT["shop"], "id": {"type": "integer", "null": True}}},
+        ["shop.id can be NULL, and could not be"],
+    ),
+}
+
+
+class ComparisonTests(SimpleTestCase):
+    def test_what_breaks_a_reader_is_told_and_nothing_else(self):
+        for name, (now, broken) in NOW.items():
+            with self.subTest(name):
+                self.assertEqual(compare(CONTRACT, now), broken)
+
+
+class ContractTests(SchemaTestCase):
+    databases = {"mirror"}
+
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        # A project's own copies may be unmanaged, and so have no tables here.
+        layer = [model for model in models_of("mirror") if model._meta.app_label.startswith(LAYER)]
+        self.enterContext(mock.patch.object(drift, "models_of", return_value=layer))
+
+    def write(self) -> Path:
+        path = Path(self.folder, "contract.json")
+        call_command("check_mirror", contract=path, stdout=mock.Mock(), stderr=mock.Mock())
+        return path
+
+    def check(self, *words: str) -> tuple[int, str]:
+        """Run the written program as the owner does: in a folder without this project."""
+        program = str(Path(self.folder, "contract_check.py"))
+        process = production.python("-I", program, *words, project=Path(self.folder))
+        self.assertEqual(process.stderr, "")
+        return process.returncode, process.stdout
+
+    def test_the_owner_learns_what_would_break(self):
+        contract = self.write()
+        written = json.loads(contract.read_text())
+        self.assertEqual(written["layer_people_member"]["joined"], {"type": "date", "null": False})
+        self.assertIn("layer_library_material_subjects", written)
+        code, said = self.check(str(contract), production.url_of("mirror", self.folder))
+        self.assertEqual((code, said), (0, f"Tables that another application reads: {len(written)}. Broken: 0.\n"))
+
+        old, new = (Member._meta.get_field("name").clone() for _ in range(2))
+        new.null = True
+        for field in (old, new):
+            field.set_attributes_from_name("name")
+        with connections["mirror"].schema_editor() as editor:
+            editor.alter_field(Member, old, new)
+        self.addCleanup(self.change_back, new, old)
+        code, said = self.check(str(contract), production.url_of("mirror", self.folder))
+        self.assertEqual(code, 1)
+        self.assertIn("Broken: layer_people_member.name can be NULL, and could not be.\n", said)
+
+    def change_back(self, new, old) -> None:
+        with connections["mirror"].schema_editor() as editor:
+            editor.alter_field(Member, new, old)
+
+    def test_no_contract_is_written_for_models_that_have_drifted(self):
+        with mock.patch.object(check_mirror, "read_findings", return_value=[drift.Finding("error", *"abcde")]):
+            with self.assertRaisesMessage(CommandError, "These models have drifted"):
+                self.write()
+        self.assertEqual([*Path(self.folder).iterdir()], [])
+
+    def test_what_cannot_be_checked_is_said_without_the_url(self):
+        contract = str(self.write())
+        path = Path(self.folder, "broken.json")
+        path.write_text("[")
+        for words in (
+            (contract, "sqlite:////nowhere/hidden.sqlite3"),
+            (contract, "oracle://someone:hidden@127.0.0.1/x"),
+            (str(path), "sqlite:////nowhere/hidden.sqlite3"),
+        ):
+            code, said = self.check(*words)
+            self.assertEqual(code, 2)
+            self.assertRegex(said, r"^The contract could not be checked \(\w+\)\.\n$")
+        code, said = self.check()
+        self.assertEqual((code, said.partition(":")[0]), (2, "Usage"))
+
+
+class ReadingTests(SimpleTestCase):
+    """Types of SQLite, which every Python reads."""
+
+    def test_lengths_do_not_count(self):
+        cursor = sqlite3.connect(":memory:").cursor()
+        cursor.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, b VARCHAR(10) NOT NULL, c NUMERIC(5, 2), d TINYINT(1))")
+        cursor.execute("CREATE VIEW v AS SELECT b FROM a")
+        found = contract_check.read(cursor, "sqlite")
+        self.assertEqual(
+            {name: each["type"] for name, each in found["a"].items()},
+            {"id": "integer", "b": "varchar", "c": "numeric", "d": "tinyint(1)"},
+        )
+        self.assertEqual([each["null"] for each in found["a"].values()], [False, False, True, True])
+        self.assertEqual([*found], ["a", "v"])
+
+    def test_urls_lead_to_the_drivers_that_are_there(self):
+        drivers = {name: mock.Mock() for name in ("psycopg2", "pymysql")}
+        with mock.patch.dict(sys.modules, {**drivers, "psycopg": None, "MySQLdb": None}):
+            contract_check.connect("postgres://me:p%40ss@server:5433/shop?sslmode=require")
+            contract_check.connect("mariadb://me:p%40ss@server/shop")
+            with self.assertRaises(ImportError), mock.patch.dict(sys.modules, {"psycopg2": None}):
+                contract_check.connect("postgresql://server/shop")
+        drivers["psycopg2"].connect.assert_called_once_with("postgresql://me:p%40ss@server:5433/shop?sslmode=require")
+        drivers["pymysql"].connect.assert_called_once_with(
+            host="server", port=3306, user="me", password="p@ss", database="shop"
+        )
