@@ -45,10 +45,10 @@ def read(cursor: Any, engine: str) -> Tables:
     cursor.execute(QUERIES[engine])
     found: Tables = {}
     for table, column, kind, null in cursor.fetchall():
-        text = kind.decode() if isinstance(kind, bytes) else kind
+        text = (kind.decode() if isinstance(kind, bytes) else kind).lower()
         # Lengths may grow, and versions of MySQL differ in the widths that they show for integers.
         text = text if text == "tinyint(1)" else re.sub(r"\([\d, ]+\)", "", text)
-        found.setdefault(table, {})[column] = {"type": text.lower(), "null": bool(null)}
+        found.setdefault(table, {})[column] = {"type": text, "null": bool(null)}
     return found
 
 

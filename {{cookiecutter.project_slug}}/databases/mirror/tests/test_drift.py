@@ -283,7 +283,7 @@ class DriftTests(SchemaTestCase):
         model = model_of(x=integer(unique=True))
         self.make(model_of(x=integer()))
         if connections["mirror"].features.supports_partial_indexes:
-            self.change(lambda editor: editor.execute("CREATE UNIQUE INDEX some ON drift_thing (x) WHERE x > 5"))
+            self.change(lambda editor: editor.execute("CREATE UNIQUE INDEX drift_some ON drift_thing (x) WHERE x > 5"))
         self.assertEqual(self.found(model), ["error unique"])
 
     def test_a_table_that_becomes_a_view_is_found(self):
