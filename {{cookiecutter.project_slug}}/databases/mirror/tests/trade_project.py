@@ -19,8 +19,8 @@ from databases.foreign.tests.small_project import SmallProject
 from databases.mirror.tests.people.models import Organisation
 from databases.tests import production
 
-#: A type of each engine that Django has no field for, and a value of it.
-ODD = {"postgresql": ("money", "'$1.50'"), "mysql": ("year", "2026"), "sqlite": ("geopoly", "'odd'")}
+#: A type of each engine that Django does not write, and a value of it.
+ODD = {"postgresql": ("money", "'$1.50'"), "mysql": ("SET('odd', 'even')", "'odd'"), "sqlite": ("geopoly", "'odd'")}
 
 
 def upstream_models() -> list[type[models.Model]]:
