@@ -42,9 +42,12 @@ class DatabaseDownMiddleware:
         if alias == DEFAULT_DB_ALIAS or alias not in settings.DATABASES:
             return None
         # The class only: the driver's message contains the address, and some drivers add the user.
-        logger.warning("A page needs %r, which is unavailable (%s)", alias, type(exception.__cause__).__name__)
-        return HttpResponse(
-            "This page needs data that is not available at the moment. Please try again later.",
-            status=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
+        cause = type(exception.__cause__).__name__
+        logger.warning("A page needs %r, which is unavailable (%s)", alias, cause)
+        text = "This page needs data that is not available at the moment. Please try again later."
+        if settings.DEBUG:
+            text += (
+                f"\n\nThe database {alias!r} is unavailable ({cause}): check its server, and its entry in DATABASES."
+            )
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS), "Content-Type": "text/plain; charset=utf-8"}
+        return HttpResponse(text, status=503, headers=headers)
