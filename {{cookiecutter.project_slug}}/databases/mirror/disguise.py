@@ -1,7 +1,7 @@
 """Makes up the values of a seed: text, JSON, binary data, addresses and UUIDs, unless a setting keeps the column.
 
-A made-up value has the shape of the real one. Equal values of a column become equal, different ones different. They
-depend on `SECRET_KEY` and the value, so that two captures write the same ones and only the key's owner can test a guess.
+A made-up value has the shape of the real one. Equal values of a column become equal, different ones different. Each
+depends on the real value and `SECRET_KEY`: two captures write the same one, and without the key no guess can be tested.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from hashlib import shake_256
 from ipaddress import IPv4Address, IPv6Address
+from itertools import count
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any
@@ -66,8 +67,8 @@ def read_rules() -> dict[Any, str]:
         found = [field for field in fields if not field.remote_field and fnmatchcase(_name(field), pattern.lower())]
         if not found:
             raise ImproperlyConfigured(
-                f"{entry} matches no column of a mirrored model: write app.Model.field. A foreign key has the rule of the "
-                "column that it refers to."
+                f"{entry} matches no column of a mirrored model: write app.Model.field. A foreign key has the rule of "
+                "the column that it refers to."
             )
         rules |= dict.fromkeys(found, rule)
     return rules
@@ -170,9 +171,11 @@ def make(field: Any, value: Any, seed: bytes, grow: int) -> Any:
             return timedelta(seconds=number % 10**6)
         case list():
             base = getattr(field, "base_field", field)
-            return [make(base, each, shake_256(seed + str(i).encode()).digest(32), grow) for i, each in enumerate(value)]
+            seeds = (shake_256(seed + str(place).encode()).digest(32) for place in count())
+            return [make(base, each, each_seed, grow) for each, each_seed in zip(value, seeds, strict=False)]
         case dict():
-            return {f"key{i}": each for i, each in enumerate(make(field, [*value.values()], seed, grow), start=1)}
+            values = make(field, [*value.values()], seed, grow)
+            return {f"key{place}": each for place, each in enumerate(values, start=1)}
     # A type that is not known here, such as a range.
     return None if field.null else _text(field, str(value), seed, grow)
 
@@ -210,8 +213,9 @@ def _text(field: Any, text: str, seed: bytes, grow: int) -> str:
 def _integer(value: int, number: int, grow: int, low: int, high: int) -> int:
     """Return a number of about as many digits, within a range."""
     digits = len(str(abs(value))) + grow
-    least = 10 ** (digits - 1) if 10 ** (digits - 1) <= high else 0
-    made = least + number % (min(10**digits - 1, high) - least + 1)
+    least = int("1".ljust(digits, "0"))
+    low_end, high_end = (least, min(10 * least - 1, high)) if least <= high else (0, high)
+    made = low_end + number % (high_end - low_end + 1)
     return -made if value < 0 and low < 0 else made
 
 

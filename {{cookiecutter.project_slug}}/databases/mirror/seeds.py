@@ -66,7 +66,9 @@ class Sample:
             fresh = found
 
     def _add_those(self, field: Any, values: set[Any]) -> list[dict[str, Any]]:
-        rows, query, ordered = [], QuerySet(field.model), sorted(values, key=order)
+        rows: list[dict[str, Any]] = []
+        query: QuerySet[Any] = QuerySet(field.model)
+        ordered = sorted(values, key=order)
         for start in range(0, len(ordered), CHUNK):
             rows += self._add(query.filter(**{f"{field.name}__in": ordered[start : start + CHUNK]}))
         return rows
@@ -92,7 +94,8 @@ class Sample:
             with transaction.atomic(using=MIRROR):
                 return list(rows[:limit])
         except UNREADABLE:
-            found = []
+            pass
+        found: list[dict[str, Any]] = []
         for key in query.values_list("pk", flat=True)[:limit]:
             try:
                 with transaction.atomic(using=MIRROR):
@@ -105,7 +108,8 @@ class Sample:
 def primary_key(row: dict[str, Any], model: type[Model]) -> Any:
     """Return the primary key of a row: a tuple if it is a composite one."""
     pk: Any = model._meta.pk
-    return tuple(row[each.attname] for each in pk.fields) if isinstance(pk, CompositePrimaryKey) else row[pk.attname]
+    composite = isinstance(pk, CompositePrimaryKey)
+    return tuple(row[each.attname] for each in pk.fields) if composite else row[pk.attname]
 
 
 def foreign_keys(model: type[Model]) -> list[Any]:
@@ -120,10 +124,10 @@ def links(model: type[Model]) -> list[Any]:
 
 def targets(model: type[Model]) -> set[type[Model]]:
     """Return the models that rows of a model refer to, directly or through other models."""
-    found: set[type[Model]] = set()
-    new = {model}
+    found: set[Any] = set()
+    new: set[Any] = {model}
     while new:
-        fields = [field for each in new for field in (*foreign_keys(each), *links(each))]
+        fields: list[Any] = [field for each in new for field in (*foreign_keys(each), *links(each))]
         new = {field.related_model._meta.concrete_model for field in fields} - found
         found |= new
     return found
@@ -144,7 +148,7 @@ def as_fixture(sample: Sample, disguise: Disguise, existing: list[dict[str, Any]
     for record in existing:
         there[record["model"].lower()].append({**record["fields"], "pk": record["pk"]})
     made = {model: _made_up(model, sample, disguise, there[model._meta.label_lower]) for model in sample.rows}
-    while any([_prune(key, made, there, sample.left_out) for model in made for key in foreign_keys(model)]):
+    while any(_prune(key, made, there, sample.left_out) for model in made for key in foreign_keys(model)):
         pass
     sample.rows = made
     for model, rows in made.items():
@@ -168,6 +172,7 @@ def _made_up(
     model: type[Model], sample: Sample, disguise: Disguise, there: list[dict[str, Any]]
 ) -> dict[Any, dict[str, Any]]:
     """Return the new rows of a model as a fixture has them, with the primary key as `pk`."""
+    pk: Any = model._meta.pk
     made: dict[Any, dict[str, Any]] = {}
     known = {json.dumps(values["pk"]) for values in there}
     taken = {each for values in there for each in _unique_values(model, values)}
@@ -177,8 +182,8 @@ def _made_up(
         except UnfitError as error:
             sample.left_out[model][key] = str(error)
             continue
-        if isinstance(pk := model._meta.pk, CompositePrimaryKey):
-            values["pk"] = [values[field.name] for field in pk.fields]
+        if isinstance(pk, CompositePrimaryKey):
+            values["pk"] = [values[name] for name in pk.field_names]
         if json.dumps(values["pk"]) in known:
             continue
         unique = _unique_values(model, values)
@@ -211,7 +216,7 @@ def _slot(field: Any) -> str:
 
 def _unique_values(model: type[Model], values: dict[str, Any]) -> set[tuple[Any, str]]:
     meta = model._meta
-    names = [(_slot(field),) for field in columns(model) if field.unique]
-    names += [*map(tuple, meta.unique_together), *(tuple(each.fields) for each in meta.total_unique_constraints)]
+    names: list[tuple[str, ...]] = [(_slot(field),) for field in columns(model) if field.unique]
+    names += [tuple(each) for each in (*meta.unique_together, *(one.fields for one in meta.total_unique_constraints))]
     found = {each: [values.get(name) for name in each] for each in names}
     return {(each, json.dumps(value)) for each, value in found.items() if None not in value}

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError("--limit must be 1 or more.")
         if output.exists() and not (options["overwrite"] or options["append"]):
             raise CommandError(
-                f"{output} exists: use --overwrite to replace it, --append to add rows, or --output to write another file."
+                f"{output} exists: use --overwrite to replace it, --append to add rows, or --output for another file."
             )
         existing = read(output) if options["append"] and output.exists() else []
         sample = Sample(limit, find_models(exclude))
@@ -91,7 +91,7 @@ def find_models(labels: Iterable[str]) -> list[type[Model]]:
 
 
 def matching(model: type[Model], filters: Iterable[str]) -> QuerySet[Any]:
-    """Return a query for the rows that match all `field__lookup=value` words. Raises `CommandError` without the value."""
+    """Return a query for the rows that match all words, which are `field__lookup=value`. Raises `CommandError`."""
     query: QuerySet[Any] = QuerySet(model)
     for word in filters:
         name, equals, text = word.partition("=")
@@ -107,7 +107,7 @@ def matching(model: type[Model], filters: Iterable[str]) -> QuerySet[Any]:
             raise CommandError(f"--filter does not fit {model._meta.label}: {error}") from error
         except (ValueError, TypeError, ValidationError):
             # `from None`: the original error quotes the value.
-            raise CommandError(f"--filter does not fit {model._meta.label}: a value is not one of its field's.") from None
+            raise CommandError(f"--filter does not fit {model._meta.label}: {name} cannot have this value.") from None
     return query
 
 
@@ -128,7 +128,8 @@ def report(sample: Sample, disguise: Disguise) -> Iterable[str]:
 def read(path: Path) -> list[dict[str, Any]]:
     """Return the records of an existing fixture. Raises `CommandError` for a file that is none."""
     try:
-        return [{"model": each["model"], "pk": each["pk"], "fields": {**each["fields"]}} for each in json.loads(path.read_text(encoding="utf-8"))]
+        records = json.loads(path.read_text(encoding="utf-8"))
+        return [{"model": each["model"], "pk": each["pk"], "fields": {**each["fields"]}} for each in records]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CommandError(f"{path} is not a fixture that --append can extend ({type(error).__name__}).") from None
 

@@ -49,21 +49,30 @@ def customer(number: int) -> dict[str, Any]:
     }
 
 
+def fill(alias: str) -> None:
+    """Create the rows: three customers, a company that has an order, and what they refer to."""
+    order, company = UUID(int=0xBEEF89739), customer(4)
+    Tag.objects.using(alias).bulk_create([Tag(pk=number, name=f"aubergine {number}") for number in (1, 2)])
+    Customer.objects.using(alias).bulk_create([Customer(**customer(number)) for number in (1, 2, 3)])
+    Company.objects.using(alias).create(**company, tax_number="EIUA 7393-9")
+    Customer.objects.using(alias).update(changed=LONG_AGO)
+    tags, friends = Customer.tags.through, Customer.friends.through
+    tags._base_manager.using(alias).bulk_create([tags(customer_id=1, tag_id=number) for number in (1, 2)])
+    friends._base_manager.using(alias).bulk_create(
+        [friends(from_customer_id=here, to_customer_id=there) for here, there in ((1, 4), (4, 1))]
+    )
+    Option.objects.using(alias).create(key="smtp_password-iguana", value="hunter-iguana-2")
+    Login.objects.using(alias).create(pk=1, option_id="smtp_password-iguana", email_id=customer(1)["email"])
+    Order.objects.using(alias).create(pk=order, company_id=4, note="ring a bell twice")
+    Line.objects.using(alias).create(order_id=order, number=3, text="a pound of tea")
+
+
 class CaptureTestCase(TestCase):
     databases = {"mirror"}
 
     @classmethod
     def setUpTestData(cls):
-        Tag.objects.bulk_create([Tag(pk=number, name=f"aubergine {number}") for number in (1, 2)])
-        Customer.objects.bulk_create([Customer(**customer(number)) for number in (1, 2, 3)])
-        Company.objects.create(**customer(4), tax_number="EIUA 7393-9")
-        Customer.objects.update(changed=LONG_AGO)
-        Customer.objects.get(pk=1).tags.add(1, 2)
-        Customer.objects.get(pk=1).friends.add(4)
-        Option.objects.create(key="smtp_password-iguana", value="hunter-iguana-2")
-        Login.objects.create(pk=1, option_id="smtp_password-iguana", email_id=customer(1)["email"])
-        Order.objects.create(pk=UUID(int=0xBEEF89739), company_id=4, note="ring a bell twice")
-        Line.objects.create(order_id=UUID(int=0xBEEF89739), number=3, text="a pound of tea")
+        fill("mirror")
 
     def setUp(self):
         folder = TemporaryDirectory()

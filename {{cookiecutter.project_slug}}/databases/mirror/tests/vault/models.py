@@ -17,7 +17,9 @@ class Tag(MirrorModel):
 
 class Customer(MirrorModel):
     name = models.CharField(max_length=60)
-    capitals = models.GeneratedField(expression=Upper("name"), output_field=models.CharField(max_length=60), db_persist=True)
+    capitals = models.GeneratedField(
+        expression=Upper("name"), output_field=models.TextField(), db_persist=True, null=True
+    )
     email = models.EmailField(unique=True)
     website = models.URLField(null=True)
     slug = models.SlugField(unique=True)
@@ -71,10 +73,3 @@ class Line(MirrorModel):
     order = models.ForeignKey(Order, models.CASCADE)
     number = models.IntegerField()
     text = models.CharField(max_length=20, default="")
-
-
-class Report(MirrorModel):
-    title = models.CharField(max_length=20)
-
-    class Meta:
-        managed = False
