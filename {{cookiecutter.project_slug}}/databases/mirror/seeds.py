@@ -119,7 +119,8 @@ def foreign_keys(model: type[Model]) -> list[Any]:
 
 def links(model: type[Model]) -> list[Any]:
     """Return the many-to-many fields with an automatic table. Rows of other tables are captured like any others."""
-    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
+    fields: list[Any] = [*model._meta.local_many_to_many]
+    return [field for field in fields if field.remote_field.through._meta.auto_created]
 
 
 def targets(model: type[Model]) -> set[type[Model]]:

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from databases.foreign.seeding import load_fixture
 from databases.mirror.tests.vault.models import Company, Customer, Line, Login, Option, Order, Tag
 
 COMMAND = "databases.mirror.management.commands.capture_seeds"
-LONG_AGO = datetime(1987, 4, 23, 12, 0, 0, 123456, tzinfo=UTC)
+LONG_AGO = datetime.fromisoformat("1987-04-23T12:00:00.123456+00:00")
 #: Columns of numbers and dates that only a setting makes up.
 LISTED = {"layer_vault.customer.mobile": "fake", "LAYER_VAULT.Customer.b*": "fake", "layer_vault.*.is_staff": "fake"}
 
@@ -79,7 +79,9 @@ class CaptureTestCase(TestCase):
         self.addCleanup(folder.cleanup)
         self.output = Path(folder.name, "mirror.json")
         # Tests are inside of a transaction, where it is too late for an isolation level.
-        self.enterContext(mock.patch(f"{COMMAND}.snapshot", nullcontext))
+        snapshot = mock.patch(f"{COMMAND}.snapshot", nullcontext)
+        snapshot.start()
+        self.addCleanup(snapshot.stop)
 
     def capture(self, *words: str, columns: dict[str, str] | None = None) -> str:
         """Run the command, and return what it prints."""
