@@ -14,6 +14,9 @@ TIERS = {"gold": "Gold", "basic": "Basic"}
 class Tag(MirrorModel):
     name = models.CharField(max_length=40)
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="layer_vault_tag_name")]
+
 
 class Customer(MirrorModel):
     name = models.CharField(max_length=60)
