@@ -78,10 +78,9 @@ class Sample:
         model, there = query.model, self.rows[query.model]
         # Links are no rows of their own to whoever sets the limit.
         limit = self.limit**2 if model._meta.auto_created else self.limit
-        new = {}
-        if len(there) < limit and model not in self.excluded:
-            new = {primary_key(row, model): row for row in self._read(query, limit)}
-            new = dict([item for item in new.items() if item[0] not in there][: limit - len(there)])
+        rows = [] if model in self.excluded else self._read(query, limit)
+        found = {primary_key(row, model): row for row in rows}
+        new = dict([item for item in found.items() if item[0] not in there][: limit - len(there)])
         there |= new
         return [*new.values()]
 
@@ -197,7 +196,7 @@ def _made_up(
 
 
 def _prune(key: Any, made: Rows, there: dict[str, list[dict[str, Any]]], left_out: dict[type[Model], Any]) -> bool:
-    """Cut a foreign key, or drop its row, where its target is missing. Return whether rows were dropped."""
+    """Cut a foreign key, or drop its row, where its target is missing. Return whether there was any."""
     target, slot = key.target_field, _slot(key)
     rows = [*made.get(target.model, {}).values(), *there[target.model._meta.label_lower]]
     values = {None, *(row.get(_slot(target)) for row in rows)}
@@ -208,7 +207,7 @@ def _prune(key: Any, made: Rows, there: dict[str, list[dict[str, Any]]], left_ou
         else:
             del made[key.model][pk]
             left_out[key.model][pk] = "a row that it refers to is not there"
-    return bool(lost) and not key.null
+    return bool(lost)
 
 
 def _slot(field: Any) -> str:

@@ -14,7 +14,7 @@ from databases.mirror.seeds import Sample, as_fixture, foreign_keys, snapshot
 from databases.mirror.tests.library.models import Collection, Material, Section, Subject
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.mirror.tests.vault.case import CaptureTestCase, customer
-from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order
+from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order, Tag
 from databases.tests import production
 
 SECTIONS = 40
@@ -58,8 +58,21 @@ class SampleTests(TestCase):
         sample = self.sample(Section)
         self.assertEqual(set(sample.rows[Section]), {1, 2, 3})
         self.assertEqual(set(sample.rows[Organisation]), {1, 2})
-        self.assertEqual([*self.sample(Member, limit=1).rows[Member]], [1])
         self.assertFalse(any(sample.left_out.values()))
+
+    def test_queries_share_the_limit_of_their_model(self):
+        Member.objects.create(pk=3, organisation_id=1, name="x", joined="1998-05-16")
+        for first, keys in {1: {1, 2}, 2: {1, 2}, 3: {1, 3}}.items():
+            sample = Sample(2)
+            sample.take(QuerySet(Member).filter(pk=first))
+            sample.take(QuerySet(Member))
+            self.assertEqual(set(sample.rows[Member]), keys)
+
+    def test_rows_that_a_unique_column_cannot_hold_are_left_out(self):
+        sample = Sample(9)
+        sample.rows[Tag] = {number: {"id": number, "name": "same"} for number in (1, 2)}
+        self.assertEqual([record["pk"] for record in as_fixture(sample, Disguise({}), [])], [1])
+        self.assertEqual(sample.left_out[Tag], {2: "a unique value that another row has"})
 
     def test_a_row_whose_parents_do_not_fit_is_left_out_with_all_that_need_it(self):
         Organisation.objects.create(pk=3, name="x")

@@ -31,7 +31,7 @@ def customer(number: int) -> dict[str, Any]:
         "pk": number,
         "name": name,
         "email": f"ottilie.{number}@quimby-sons.co.uk",
-        "website": f"https://ottilie.quimby.io/reset/token-{number}",
+        "website": f"https://ottilie.quimby.io/reset/token-{number}" if number < 3 else None,
         "slug": f"ottilie-quimby-{number}",
         "phone": f"+49 15{number}683942",
         "mobile": 4915773968424 + number,

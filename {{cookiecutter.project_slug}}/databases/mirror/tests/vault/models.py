@@ -24,7 +24,7 @@ class Customer(MirrorModel):
         expression=Upper("name"), output_field=models.TextField(), db_persist=True, null=True
     )
     email = models.EmailField(unique=True)
-    website = models.URLField(null=True)
+    website = models.URLField(null=True, blank=True, unique=True)
     slug = models.SlugField(unique=True)
     phone = models.CharField(max_length=30, validators=[RegexValidator(r"^\+\d\d \d+$")])
     mobile = models.BigIntegerField(unique=True)
@@ -57,6 +57,7 @@ class CompanyProxy(Company):
 class Option(MirrorModel):
     key = models.CharField(max_length=40, primary_key=True)
     value = models.TextField()
+    people = models.ManyToManyField(Customer, through="Login")
 
 
 class Login(MirrorModel):
