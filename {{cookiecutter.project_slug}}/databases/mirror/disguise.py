@@ -154,12 +154,12 @@ def make(field: Any, value: Any, seed: bytes, grow: int) -> Any:
         case bool() | None:
             return value
         case int():
-            return _integer(value, number, grow, *RANGES.get(field.get_internal_type(), (0, 2**53)))
+            return _integer(value, number, grow, RANGES.get(field.get_internal_type(), (0, 2**53))[1])
         case float() if isfinite(value):
-            return _integer(int(value), number, grow, 0, 2**53) + number % 100 / 100
+            return _integer(int(value), number, grow, 2**53) + number % 100 / 100
         case Decimal() if value.is_finite():
             digits, places = getattr(field, "max_digits", None) or 15, getattr(field, "decimal_places", None) or 0
-            whole = _integer(int(value), number, grow, 0, 10 ** (digits - places) - 1)
+            whole = _integer(int(value), number, grow, 10 ** (digits - places) - 1)
             return Decimal(whole) + Decimal(number % 10**places).scaleb(-places)
         case datetime():
             return EPOCH.replace(tzinfo=value.tzinfo) + timedelta(seconds=number % (DAYS * 86400))
@@ -210,13 +210,13 @@ def _text(field: Any, text: str, seed: bytes, grow: int) -> str:
     return head + made + tail
 
 
-def _integer(value: int, number: int, grow: int, low: int, high: int) -> int:
-    """Return a number of about as many digits, within a range."""
+def _integer(value: int, number: int, grow: int, high: int) -> int:
+    """Return a number of the same sign and about as many digits, `high` at most."""
     digits = len(str(abs(value))) + grow
     least = int("1".ljust(digits, "0"))
     low_end, high_end = (least, min(10 * least - 1, high)) if least <= high else (0, high)
     made = low_end + number % (high_end - low_end + 1)
-    return -made if value < 0 and low < 0 else made
+    return -made if value < 0 else made
 
 
 def _is_valid(field: Any, value: Any) -> bool:
@@ -255,6 +255,6 @@ def _plain(field: Any, column: Any, value: Any) -> Any:
     kind = column.get_internal_type()
     if isinstance(stored, str) and kind != "TextField" and len(stored) > (column.max_length or len(stored)):
         raise UnfitError(f"{field.name} too long")
-    if isinstance(value, int) and kind in RANGES and not RANGES[kind][0] <= value <= RANGES[kind][1]:
+    if kind in RANGES and not RANGES[kind][0] <= stored <= RANGES[kind][1]:
         raise UnfitError(f"{field.name} out of range")
     return value
