@@ -127,8 +127,9 @@ class Disguise:
         return known[repr(value)]
 
     def _new(self, field: Any, value: Any, used: set[str]) -> Any:
+        # Longer and longer values, first valid ones, then any.
         for attempt in range(200):
-            made = make(field, value, _seed(field, value, attempt), attempt // 8)
+            made = make(field, value, _seed(field, value, attempt), attempt % 100 // 8)
             # Values of JSON may be equal: `{"a": true}` has nothing that could differ.
             if isinstance(value, list | dict):
                 return made
