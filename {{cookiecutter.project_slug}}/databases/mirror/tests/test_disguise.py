@@ -158,6 +158,8 @@ class ValueTests(SimpleTestCase):
             self.assertEqual(made[: len(values)], made[len(values) :])
             self.assertEqual(len({*made}), len(values))
             self.assertFalse({*made} & {"---", "..."})
+            if isinstance(field, models.GenericIPAddressField):
+                self.assertEqual({each[:7] for each in made}, {"198.18.", "198.19."})
         self.assertTrue(all(each.isdigit() for each in self.made(models.CharField(max_length=9), *digits)))
         self.assertEqual(self.unfit(models.CharField(max_length=1), *letters), "no value is left to make up for field")
 
