@@ -143,9 +143,11 @@ DATABASES["mirror"] = mirror_database(
     env.str("MIRROR_DATABASE_URL", default=""),
     environment.beside(DATABASES["default"], "demo_mirror") if DEBUG else None,
 )
-# What `capture_seeds` does with a column (app.model.field): "blank", "fake" or "keep". By default it blanks secrets.
+# What `capture_seeds` does with columns (app.model.field, with wildcards). By default it makes up all text, JSON,
+# binary data and addresses, and keeps numbers and dates. "keep" keeps a column, "fake" makes up a number or a date.
 MIRROR_SEED_COLUMNS: dict[str, str] = {
-    "accounts.member.name": "fake",  # example
+    "materials.subject.name": "keep",  # example
+    "accounts.member.joined": "fake",  # example
 }
 # % endif
 # % if cookiecutter.__replicas

@@ -10,7 +10,7 @@ from databases.environment import beside, from_url
 #: The environment of tests in production: there is no database at this address.
 ENVIRONMENT = {"MIRROR_DATABASE_URL": "sqlite:////nowhere/mirror.sqlite3"}
 #: The apps of the mirror's own tests, and their role.
-TEST_APPS = {"databases.mirror.tests.people": "mirror", "databases.mirror.tests.library": "mirror"}
+TEST_APPS = {f"databases.mirror.tests.{app}": "mirror" for app in ("people", "library", "vault")}
 
 
 def configure(settings: dict[str, Any]) -> None:

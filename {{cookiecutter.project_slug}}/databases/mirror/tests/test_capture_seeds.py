@@ -1,143 +1,99 @@
-"""`capture_seeds` reads a mirror in production, in a small project, whose test database is built from the result."""
+"""`capture_seeds` finds models by their labels, says what it did without any value, and writes a whole file or none."""
 
-import json
-from tempfile import TemporaryDirectory
-from typing import Any
-from uuid import UUID
+from pathlib import Path
+from unittest import mock
 
-from django.core.management.base import CommandError
+from django.core.management import CommandError
 from django.test import SimpleTestCase
 
-from databases.foreign.tests.small_project import SEEDS, SmallProject
-from databases.mirror.management.commands.capture_seeds import write
-from databases.mirror.tests.shop import MODELS, TESTS, UPSTREAM
-from databases.tests import production
-
-#: The fixture that the project has before a capture.
-ORIGINAL = "[]\n"
+from databases.mirror.management.commands.capture_seeds import find_models
+from databases.mirror.tests.library.models import Chapter, Collection, Material, Section, Subject
+from databases.mirror.tests.vault.case import CaptureTestCase
+from databases.mirror.tests.vault.models import Company, Customer, Tag
 
 
-class ShopTests(SimpleTestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.project = SmallProject(folder.name, "databases.mirror.tests.small_settings")
-        app = {"migrations/__init__.py": "", "models.py": MODELS, "tests.py": TESTS}
-        cls.project.write({f"corner_shop/{name}": text for name, text in app.items()})
-        cls.project.write({**SEEDS, "apps.txt": "corner_shop", "seeds/fixtures/mirror.json": ORIGINAL})
-        cls.seeds = cls.project.path / "seeds" / "fixtures" / "mirror.json"
-        cls.url = f"sqlite:///{folder.name}/upstream.sqlite3"
-        made = cls.project.python("-c", f"import django; django.setup()\n{UPSTREAM}", DATABASE_URL=cls.url)
-        assert made.returncode == 0, made.stderr
-        cls.commands = cls.start(cls.url)
+class CommandTests(CaptureTestCase):
+    def refused(self, message: str, *words: str, **options: dict[str, str]) -> None:
+        """Assert that a capture stops with this error, and writes nothing."""
+        before = self.output.read_bytes() if self.output.exists() else None
+        with self.assertRaisesMessage(CommandError, message) as caught:
+            self.capture(*words, **options)
+        self.assertNotIn("iguana", str(caught.exception))
+        self.assertEqual(self.output.read_bytes() if self.output.exists() else None, before)
+        self.assertLessEqual({path.name for path in self.output.parent.iterdir()}, {"mirror.json"})
 
-    @classmethod
-    def start(cls, url: str) -> production.Commands:
-        """Start a process in production, with a mirror at this address."""
-        commands = cls.project.start(MIRROR_DATABASE_URL=url)
-        cls.addClassCleanup(commands.close)
-        return commands
+    def test_the_report_names_rows_and_columns(self):
+        said = self.capture("layer_vault.login", "layer_vault.Company", columns={"layer_vault.option.value": "keep"})
+        self.assertIn("layer_vault.Company: 1 rows; made up: tax_number; kept: customer_ptr\n", said)
+        self.assertIn("layer_vault.Option: 1 rows; made up: key; kept: value\n", said)
+        self.assertIn("layer_vault.Login: 1 rows; made up: option, email; kept: id, before\n", said)
+        self.assertTrue(said.endswith(f"Written to {self.output}. Read it before you commit it.\n"), said)
+        # The last one would be a line for a many-to-many table.
+        for word in ("iguana", "aubergine", "ottilie", "1963", "customer_tags"):
+            self.assertNotIn(word, said.lower())
 
-    def setUp(self):
-        self.seeds.write_text(ORIGINAL)
+    def test_excluded_models_are_left_out_and_what_needs_them(self):
+        said = self.capture("LAYER_VAULT", "--exclude", "layer_vault.OPTION", "layer_vault.tag")
+        self.assertIn("layer_vault.Login: 0 rows; left out: 1 (a row that it refers to is not there)", said)
+        self.assertEqual({*self.records()}, {"company", "customer", "order", "line"})
+        self.assertEqual(self.records()["customer"][0]["fields"]["tags"], [])
 
-    def capture(self, *words: str, columns: dict[str, str] | None = None, code: int = 0) -> str:
-        process = self.commands.run("capture_seeds", *words, MIRROR_SEED_COLUMNS=columns or {})
-        self.assertEqual(process.returncode, code, process.stderr)
-        self.assertNotIn("hidden", process.stdout + process.stderr)
-        return process.stderr if code else process.stdout
+    def test_filters_choose_rows(self):
+        for words, keys in {
+            ("--filter=pk__in=1,3",): [1, 3, 4],
+            ("--filter=tags__name__startswith=aub", "--filter=born__isnull=no"): [1, 4],
+            ("--filter=company__isnull=False", "--limit=1"): [4],
+        }.items():
+            self.capture("layer_vault.customer", "--overwrite", *words)
+            self.assertEqual([each["pk"] for each in self.records()["customer"]], keys)
+        self.capture("layer_vault.line", "--overwrite", "--filter=number=3")
+        self.assertEqual(len(self.records()["line"]), 1)
 
-    def refused(self, message: str, *words: str, **options: Any) -> None:
-        """Assert that a capture stops with one line that matches, and leaves the seeds unchanged."""
-        error = self.capture(*words, code=1, **options)
-        self.assertRegex(error, rf"^CommandError: .*{message}.*\n$")
-        self.assert_unchanged()
+    def test_filters_that_do_not_fit_are_refused_without_their_values(self):
+        for word in ("born=iguana", "nme=iguana", "name__nme=iguana", "pk=iguana", "born__in=iguana"):
+            self.refused("--filter does not fit layer_vault.Customer", "layer_vault.customer", f"--filter={word}")
+        for word in ("iguana", "=iguana"):
+            self.refused("--filter takes field=value", "layer_vault.customer", f"--filter={word}")
 
-    def assert_unchanged(self) -> None:
-        self.assertEqual(self.seeds.read_text(), ORIGINAL)
-        self.assertEqual([path.name for path in self.seeds.parent.iterdir()], ["mirror.json"])
+    def test_captures_that_find_nothing_are_refused(self):
+        self.refused("No row matches", "layer_vault.customer", "--filter=name=iguana")
+        self.refused("No row matches", "layer_vault.login", "--exclude", "layer_vault.option", "layer_vault.customer")
+        self.refused("--limit must be 1 or more", "layer_vault", "--limit=0")
+        self.refused("'x.Y' is neither a mirrored model nor", "x.Y")
+        self.refused("'x' is neither a mirrored model nor", "layer_vault", "--exclude", "x")
 
-    def records(self) -> dict[str, dict[str, Any]]:
-        found = json.loads(self.seeds.read_text(encoding="utf-8"))
-        return {f"{record['model']} {record['pk']}": record["fields"] for record in found}
+    def test_a_mirror_that_cannot_be_read_is_said_without_the_message_of_the_driver(self):
+        with mock.patch.object(Tag._meta, "db_table", "iguana"):
+            self.refused("The mirror cannot be read (", "layer_vault.tag", "layer_vault.option")
 
-    def test_a_test_database_is_built_from_the_captured_rows(self):
-        self.capture("corner_shop.Order", "--overwrite")
-        settings = "--settings=databases.mirror.tests.small_settings_test"
-        made = self.project.command("makemigrations", "corner_shop", settings)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        process = self.project.command("test", "corner_shop", settings)
-        self.assertIn("Ran 2 tests", process.stderr)
-        self.assertEqual(process.returncode, 0, process.stderr)
+    def test_an_existing_file_is_replaced_only_if_that_is_said(self):
+        self.output.write_text("[]")
+        self.refused("use --overwrite to replace it, --append to add rows", "layer_vault")
+        self.refused("not allowed with argument", "layer_vault", "--append", "--overwrite")
+        self.capture("layer_vault", "--append")
+        self.assertTrue(self.output.read_text(encoding="utf-8").endswith("]\n"))
+        for text in ("{", "{}[", "[1]", '[{"model": "x"}]', "3"):
+            self.output.write_text(text)
+            self.refused("is not a fixture that --append can extend", "layer_vault", "--append")
 
-    def test_secrets_are_blanked_and_other_values_are_kept(self):
-        report = self.capture("corner_shop.Order", "--overwrite", columns={"corner_shop.company.size": "fake"})
-        self.assertNotIn("hidden", self.seeds.read_text(encoding="utf-8"))
-        records = self.records()
-        kept = {"login": "alice", "changed": "1987-04-23T12:00:00.123456+00:00", "friends": [2]}
-        blanked = {"password": "", "api_key": "api_key 1", "email": "user1@example.invalid"}
-        more = {"notes": None, "picture": None, "profile": {"colour": "red", "access-token": ""}}
-        self.assertEqual(records["corner_shop.customer 1"], {**kept, **blanked, **more})
-        self.assertEqual(records["corner_shop.company 2"], {"size": "2"})
-        self.assertEqual(records[f"corner_shop.order {UUID(int=7)}"], {"customer": "alice", "company": 2})
-        for line in (
-            "corner_shop.customer: 2 rows",
-            "  email: 2 blanked, because it holds e-mail addresses",
-            "  api_key: 2 blanked, because of its name",
-            "  notes: 2 blanked, because it looks like an e-mail address",
-            "  profile: 2 blanked, in parts that look secret",
-            "  size: 1 faked, as MIRROR_SEED_COLUMNS says",
-            "corner_shop.order: 1 rows",
-        ):
-            self.assertIn(line, report.splitlines())
+    def test_a_file_is_written_completely_or_not_at_all(self):
+        self.output.write_text("[]")
+        with mock.patch.object(Path, "replace", side_effect=OSError(28, "No space left")):
+            self.refused("mirror.json cannot be written: No space left.", "layer_vault", "--overwrite")
+        self.output = self.output.parent / "nowhere" / "mirror.json"
+        with self.assertRaisesMessage(CommandError, "mirror.json cannot be written: No such file"):
+            self.capture()
+        self.output = self.output.parents[1]
+        with self.assertRaisesMessage(CommandError, "cannot be written: "):
+            self.capture("layer_vault", "--overwrite")
 
-    def test_two_captures_write_the_same_file(self):
-        self.capture("corner_shop.Order", "--overwrite")
-        first = self.seeds.read_bytes()
-        self.capture("corner_shop.Order", "--overwrite")
-        self.assertEqual(self.seeds.read_bytes(), first)
-        self.assertTrue(first.endswith(b"]\n"))
-        self.assertEqual(
-            list(self.records())[:3], ["corner_shop.customer 1", "corner_shop.customer 2", "corner_shop.company 2"]
-        )
 
-    def test_an_existing_file_is_replaced_only_with_overwrite(self):
-        self.refused("mirror.json exists: use --overwrite", "corner_shop.Order")
+class LabelTests(SimpleTestCase):
+    def test_apps_and_models_are_found_dependent_ones_first(self):
+        self.assertEqual(find_models(["layer_library"]), [Section, Chapter, Material, Collection, Subject])
+        self.assertEqual(find_models(["LAYER_vault.customer", "layer_vault.companyproxy"]), [Company, Customer])
 
-    def test_keys_that_look_secret_are_refused_unless_declared(self):
-        says = 'Token.key look secret, because of its name.* Set "corner_shop.token.key": "keep"'
-        self.refused(says, "corner_shop.Login", "--overwrite")
-        self.capture(
-            "corner_shop.Login", "--overwrite", "--output", "kept.json", columns={"corner_shop.token.key": "keep"}
-        )
-        self.assertIn("hidden", (self.project.path / "kept.json").read_text())
-
-    def test_a_column_that_is_the_target_of_keys_is_kept(self):
-        self.refused("is a key", "corner_shop.Order", "--overwrite", columns={"corner_shop.customer.login": "fake"})
-
-    def test_an_invalid_entry_is_found_before_anything_is_read(self):
-        self.commands = self.start("sqlite:////nowhere/mirror.sqlite3")
-        words = ("corner_shop.Order", "--overwrite")
-        self.refused("names no column", *words, columns={"corner_shop.order.x": "keep"})
-        self.refused(r"The mirror cannot be read \(OperationalError\)", *words)
-
-    def test_an_empty_subset_is_not_written(self):
-        self.refused("nothing was written", "corner_shop.Order", "--overwrite", "--filter", "company__isnull=yes")
-        self.refused("--limit must be", "corner_shop.Order", "--overwrite", "--limit", "0")
-
-    def test_a_model_with_a_composite_primary_key_is_refused(self):
-        self.refused(
-            "corner_shop.Line has a composite primary key", "corner_shop.Order", "corner_shop.Line", "--overwrite"
-        )
-
-    def test_a_file_that_cannot_be_written_is_an_error(self):
-        self.refused("cannot be written: No such file", "corner_shop.Order", "--output", "nowhere/mirror.json")
-
-    def test_a_file_is_unchanged_after_a_write_that_fails_midway(self):
-        with self.assertRaisesMessage(
-            CommandError, "mirror.json cannot be written: it contains an unpaired surrogate."
-        ):
-            write(self.seeds, "[]\n\ud800")
-        self.assert_unchanged()
+    def test_an_unmanaged_model_is_captured_only_by_its_own_name(self):
+        with mock.patch.object(Tag._meta, "managed", False):
+            self.assertNotIn(Tag, find_models(["layer_vault"]))
+            self.assertEqual(find_models(["layer_vault.Tag"]), [Tag])

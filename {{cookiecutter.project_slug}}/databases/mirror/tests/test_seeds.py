@@ -1,0 +1,238 @@
+"""A sample holds few rows, the first ones, and every row that their keys need. A fixture can be extended."""
+
+import json
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
+
+from databases.mirror.disguise import Disguise
+from databases.mirror.seeds import Sample, as_fixture, foreign_keys, snapshot
+from databases.mirror.tests.library.models import Collection, Material, Section, Subject
+from databases.mirror.tests.people.models import Member, Organisation
+from databases.mirror.tests.vault.case import CaptureTestCase, customer
+from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order, Tag
+from databases.tests import production
+
+SECTIONS = 40
+#: A date of each engine that its driver cannot read, and what is said of its row.
+UNREADABLE = {
+    "sqlite": ("2020-13-45", "ValueError while reading"),
+    "postgresql": ("20000-01-01", "DataError while reading"),
+    "mysql": ("0000-00-00", "NULL in born"),
+}
+
+
+class SampleTests(TestCase):
+    databases = {"mirror"}
+
+    def sample(self, *models: type, limit: int = 50, excluded: tuple[type, ...] = (), **filters: Any) -> Sample:
+        """Return a sample after asserting its size, and that every foreign key has its target in it."""
+        sample = Sample(limit, excluded)
+        for model in models:
+            sample.take(QuerySet(model).filter(**filters))
+        self.records = as_fixture(sample, Disguise({}), [])
+        for model, rows in sample.rows.items():
+            self.assertTrue(len(rows) <= limit or model._meta.auto_created, model)
+            for row in rows.values():
+                for key in foreign_keys(model):
+                    self.assertIn(row[key.name], {None, *sample.rows[key.related_model]})
+        return sample
+
+    def links(self) -> set[tuple[int, int]]:
+        rows = [record for record in self.records if record["model"] == "layer_library.material"]
+        return {(record["pk"], subject) for record in rows for subject in record["fields"]["subjects"]}
+
+    def add_sections(self) -> Section:
+        """Add a chain of sections, each the parent of the next one. Returns the last one."""
+        parent = None
+        for number in range(SECTIONS):
+            parent = Section.objects.create(chapter_id=1, parent=parent, body=f"Section {number}")
+        assert parent
+        return parent
+
+    def test_the_first_rows_are_taken_with_all_that_they_refer_to(self):
+        sample = self.sample(Section)
+        self.assertEqual(set(sample.rows[Section]), {1, 2, 3})
+        self.assertEqual(set(sample.rows[Organisation]), {1, 2})
+        self.assertFalse(any(sample.left_out.values()))
+
+    def test_queries_share_the_limit_of_their_model(self):
+        Member.objects.create(pk=3, organisation_id=1, name="x", joined="1998-05-16")
+        for first, keys in {1: {1, 2}, 2: {1, 2}, 3: {1, 3}}.items():
+            sample = Sample(2)
+            sample.take(QuerySet(Member).filter(pk=first))
+            sample.take(QuerySet(Member))
+            self.assertEqual(set(sample.rows[Member]), keys)
+
+    def test_rows_that_a_unique_column_cannot_hold_are_left_out(self):
+        sample = Sample(9)
+        sample.rows[Tag] = {number: {"id": number, "name": "same"} for number in (1, 2)}
+        self.assertEqual([record["pk"] for record in as_fixture(sample, Disguise({}), [])], [1])
+        self.assertEqual(sample.left_out[Tag], {2: "a unique value that another row has"})
+
+    def test_a_row_whose_parents_do_not_fit_is_left_out_with_all_that_need_it(self):
+        Organisation.objects.create(pk=3, name="x")
+        Member.objects.create(pk=3, organisation_id=3, name="x", joined="1998-05-16")
+        sample = self.sample(Member, Organisation, limit=2)
+        self.assertEqual(set(sample.rows[Member]), {1, 2})
+        sample = self.sample(Material, excluded=(Organisation,))
+        self.assertFalse(sample.rows[Material] or sample.rows[Collection])
+        self.assertEqual(set(sample.left_out[Material].values()), {"a row that it refers to is not there"})
+
+    def test_a_key_that_may_be_null_is_cut_where_its_row_does_not_fit(self):
+        sample = self.sample(Section, limit=2, pk=self.add_sections().pk)
+        self.assertEqual([row["parent"] is None for _, row in sorted(sample.rows[Section].items())], [True, False])
+        self.assertFalse(sample.left_out[Section])
+
+    def test_a_tree_is_followed_up_to_its_root_but_not_beyond_the_limit(self):
+        last = self.add_sections()
+        self.assertEqual(len(self.sample(Section, pk=last.pk).rows[Section]), SECTIONS)
+        with CaptureQueriesContext(connections["mirror"]) as queries:
+            self.sample(Section, limit=5, pk=last.pk)
+        self.assertLess(len([query for query in queries if "section" in query["sql"]]), 20)
+
+    def test_rows_that_need_each_other_are_taken_together(self):
+        Collection.objects.filter(pk=2).update(parent=1)
+        sample = self.sample(Collection, pk=1)
+        self.assertEqual({pk: row["parent"] for pk, row in sample.rows[Collection].items()}, {1: 2, 2: 1})
+
+    def test_a_row_whose_target_is_missing_upstream_is_left_out(self):
+        with connections["mirror"].constraint_checks_disabled():
+            Member.objects.filter(pk=1).update(organisation_id=99)
+            try:
+                sample = self.sample(Member)
+                self.assertEqual((set(sample.rows[Member]), set(sample.left_out[Member])), ({2}, {1}))
+            finally:
+                Member.objects.filter(pk=1).update(organisation_id=1)
+
+    def test_links_are_followed_while_there_is_room_and_not_backwards(self):
+        material = Material.objects.get(pk=2)
+        material.subjects.add(*[Subject.objects.create(name=str(number)) for number in range(9)])
+        third = Subject.objects.order_by("pk")[2].pk
+        self.assertEqual({*self.sample(Material, limit=3).rows[Subject]}, {1, 2, third})
+        self.assertEqual(self.links(), {(1, 1), (1, 2), (2, 2), (2, third)})
+        self.assertNotIn(Material, self.sample(Subject).rows)
+
+    def test_queries_and_rows_read_do_not_grow_with_the_tables(self):
+        def queries() -> list[str]:
+            with CaptureQueriesContext(connections["mirror"]) as captured:
+                self.sample(Material, limit=10)
+            return [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+
+        few = queries()
+        for number in range(30):
+            member = Member.objects.create(organisation_id=1, name=str(number), joined="1998-05-16")
+            Material.objects.create(collection=Collection.objects.create(curator=member, title="x"), title="x")
+        self.assertLessEqual(len(queries()), len(few) + 1)
+        self.assertTrue(all("LIMIT 10" in sql for sql in queries()))
+
+
+class UnreadableTests(CaptureTestCase):
+    def test_a_row_that_cannot_be_read_is_left_out_and_said_and_others_are_not(self):
+        vendor = connections["mirror"].vendor
+        value, reason = UNREADABLE[vendor]
+        with connections["mirror"].cursor() as cursor:
+            if vendor == "mysql":
+                cursor.execute("SET sql_mode = ''")
+            cursor.execute("UPDATE layer_vault_customer SET born = %s WHERE id = 2", [value])
+            if vendor == "sqlite":
+                cursor.execute("UPDATE layer_vault_customer SET name = CAST(x'ff' AS TEXT) WHERE id = 3")
+        said = self.capture()
+        self.assertIn(f"({reason})", said)
+        self.assertNotIn(value, said)
+        keys = [1, 4] if vendor == "sqlite" else [1, 3, 4]
+        self.assertEqual([each["pk"] for each in self.records()["customer"]], keys)
+
+
+class AppendTests(CaptureTestCase):
+    def test_rows_that_a_fixture_does_not_have_are_added(self):
+        self.capture()
+        whole = self.records()
+        self.capture("layer_vault.login", "--overwrite")
+        self.assertEqual({*self.records()}, {"customer", "login", "option", "tag"})
+        self.capture("layer_vault", "--append")
+        for name in whole:
+            keys = [sorted(str(each["pk"]) for each in found[name]) for found in (self.records(), whole)]
+            self.assertEqual(*keys)
+        first = self.output.read_bytes()
+        self.capture("layer_vault", "--append")
+        self.assertEqual(self.output.read_bytes(), first)
+        self.load()
+        self.assertEqual(Line.objects.get().order, Order.objects.get())
+
+    def test_existing_rows_stay_and_new_ones_that_do_not_fit_beside_them_are_left_out(self):
+        self.capture("layer_vault.customer")
+        fields = {name: found[0]["fields"] for name, found in self.records().items()}
+        fields["customer"]["mobile"] = customer(2)["mobile"]
+        mine = [
+            {"model": "layer_vault.Customer", "pk": 9, "fields": fields["customer"]},
+            {"model": "layer_vault.tag", "pk": 9, "fields": fields["tag"]},
+            {"model": "gone.Model", "pk": 1, "fields": {}},
+        ]
+        self.output.write_text(json.dumps(mine))
+        said = self.capture("layer_vault.customer", "--append")
+        self.assertIn("layer_vault.Customer: 2 rows; left out: 2 (a unique value that another row has)", said)
+        self.assertIn("layer_vault.Tag: 1 rows; left out: 1 (a unique value that another row has)", said)
+        self.assertEqual(json.loads(self.output.read_text(encoding="utf-8"))[:3], mine)
+        self.assertEqual([each["pk"] for each in self.records()["customer"]], [3, 4])
+
+    def test_a_key_of_a_new_row_may_lead_to_an_existing_one(self):
+        self.capture("layer_vault.option")
+        Option.objects.update(value="changed")
+        self.capture("layer_vault.login", "--append")
+        self.assertEqual(self.records()["login"][0]["fields"]["option"], self.records()["option"][0]["pk"])
+        self.load()
+        self.assertEqual(Login.objects.get().option, Option.objects.get())
+        self.assertEqual(Customer.objects.count(), 2)
+
+
+def report_snapshot() -> None:
+    """Print what a sample holds if the other application writes between its reads.
+
+    This runs in production. The alias `default`, which nothing guards, stands for the other application.
+    """
+    writer = connections["default"]
+    if writer.vendor == "sqlite":
+        # Without this, SQLite blocks writers while another connection reads.
+        writer.cursor().execute("PRAGMA journal_mode = WAL")
+    added = Organisation(name="Black Mesa")
+    seen = []
+
+    def write_after_the_first_read(execute: Any, sql: str, *arguments: Any) -> Any:
+        result = execute(sql, *arguments)
+        if "layer_library_material" in sql and not seen:
+            seen.append(sql)
+            added.save(using="default")
+            Subject.objects.using("default").update(name="Changed")
+        return result
+
+    names = list(Subject.objects.order_by("pk").values_list("pk", "name"))
+    try:
+        sample = Sample(50)
+        with snapshot(), connections["mirror"].execute_wrapper(write_after_the_first_read):
+            for model in (Material, Organisation):
+                sample.take(QuerySet(model))
+        changed = list(Subject.objects.order_by("pk").values_list("name", flat=True))
+    finally:
+        Organisation.objects.using("default").filter(name="Black Mesa").delete()
+        for pk, name in names:
+            Subject.objects.using("default").filter(pk=pk).update(name=name)
+    subjects = [row["name"] for _, row in sorted(sample.rows[Subject].items())]
+    print(json.dumps({"organisations": len(sample.rows[Organisation]), "subjects": subjects, "changed": changed}))
+
+
+class SnapshotTests(TestCase):
+    databases = {"mirror"}
+
+    def test_writes_of_the_other_application_are_not_seen_meanwhile(self):
+        with TemporaryDirectory() as folder:
+            url = production.url_of("mirror", folder)
+            code = "from databases.mirror.tests.test_seeds import report_snapshot; report_snapshot()"
+            report = production.run(code, DATABASE_URL=url, MIRROR_DATABASE_URL=url)
+        self.assertEqual(report["changed"], ["Changed", "Changed"])
+        self.assertEqual(report["subjects"], ["Physics", "Ethics"])
+        self.assertEqual(report["organisations"], 2)
