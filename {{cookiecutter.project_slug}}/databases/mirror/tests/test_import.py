@@ -182,7 +182,7 @@ class ImportTests(TradeTestCase):
         text = self.text("layertrade/models/__init__.py")
         self.assertTrue(text.startswith("# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass "), text)
         self.install("layertrade")
-        self.assertIn("Models: 12. Errors: 0.", self.do("check_mirror"))
+        self.assertIn(" Errors: 0.", self.do("check_mirror"))
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."
