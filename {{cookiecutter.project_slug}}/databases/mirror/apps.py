@@ -7,7 +7,7 @@ class MirrorConfig(AppConfig):
     name = "databases.mirror"
 
     def ready(self) -> None:
-        from databases.mirror import checks, guard
+        from databases.mirror import checks, session
 
-        guard.install()
+        session.install()
         checks.install()

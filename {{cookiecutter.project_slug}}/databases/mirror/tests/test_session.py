@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
 from databases.environment import sqlite
-from databases.mirror import MirrorWriteError, guard
+from databases.mirror import MirrorWriteError, session
 from databases.mirror.settings import mirror_database
 from databases.read_only import READ_ONLY, is_refusal
 
@@ -32,7 +32,7 @@ class SessionTests(TestCase):
 
     def test_a_writable_sqlite_file_is_not_written(self):
         connection = self.connect(sqlite(self.file))
-        with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
+        with mock.patch.object(session, "is_test_database", return_value=False), connection.cursor() as cursor:
             self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
             # The driver's own cursor bypasses the guard of statements: the session refuses this.
             write = connection.connection.execute
@@ -46,7 +46,7 @@ class SessionTests(TestCase):
     def test_a_session_that_cannot_be_guarded_is_closed(self):
         connection = self.connect(sqlite(self.file))
         with (
-            mock.patch.object(guard, "is_test_database", return_value=False),
+            mock.patch.object(session, "is_test_database", return_value=False),
             mock.patch.dict(READ_ONLY, sqlite="SELECT nothing"),
         ):
             self.assertRaises(OperationalError, connection.ensure_connection)
@@ -54,9 +54,9 @@ class SessionTests(TestCase):
 
     def test_an_engine_without_read_only_sessions_is_refused(self):
         connection = mock.Mock(alias="mirror", vendor="oracle")
-        with mock.patch.object(guard, "is_test_database", return_value=False):
+        with mock.patch.object(session, "is_test_database", return_value=False):
             self.assertRaisesMessage(
-                ImproperlyConfigured, "read-only sessions of this engine are not supported", guard._guard, connection
+                ImproperlyConfigured, "read-only sessions of this engine are not supported", session._guard, connection
             )
         connection.cursor.assert_not_called()
 
