@@ -74,7 +74,7 @@ OF_ENGINE: dict[str, dict[str, Attempt]] = {
             "SELECT set_config('default_transaction_read_only', 'off', false)",
             f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new",
         ),
-        "`U&\"set\\\\005fconfig\"()`": raw(
+        '`U&"set\\005fconfig"()`': raw(
             "SELECT U&\"set\\005fconfig\"('default_transaction_read_only', 'off', false)",
             f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new",
         ),
