@@ -7,7 +7,8 @@ class MirrorConfig(AppConfig):
     name = "databases.mirror"
 
     def ready(self) -> None:
-        from databases.mirror import checks, session
+        from databases.mirror import checks, privileges, session
 
         session.install()
         checks.install()
+        privileges.install()

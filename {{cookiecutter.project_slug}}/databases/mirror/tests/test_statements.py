@@ -78,7 +78,7 @@ NOT_READ = [
     "SELECT '\\'', set_config('a', 'b', false)",
     """SELECT "'", set_config('a', 'b', false)""",
     """SELECT `'`, 1 FROM a FOR UPDATE -- '`""",
-    "SELECT \"\\\"'\", 1 FROM a FOR UPDATE -- '\"",
+    'SELECT "\\"\'", 1 FROM a FOR UPDATE -- \'"',
     # What a read-only session allows.
     "SELECT set_config('transaction_read_only', 'off', false)",
     "SELECT pg_catalog.\"set_config\"('transaction_read_only', 'off', false)",
