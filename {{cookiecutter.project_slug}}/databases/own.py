@@ -32,13 +32,9 @@ class OwnRouter:
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str:
         home, instance = self._home(model), hints.get("instance")
-        source = instance._state.db if instance is not None else None
         # Otherwise `User.objects.using("mirror").first().save()` overwrites our user that has the same key.
-        if source and is_foreign(source) and role_of_alias(source) not in roles_of_model(instance):
-            raise ForeignInstanceError(
-                f"This {instance._meta.label} was read from {source!r}, another application's database, so it is not "
-                f"written to {home!r}. To copy its row, save a new object, or set its `_state.db` to None first."
-            )
+        if instance is not None and instance._state.db not in (None, home):
+            _check_source(instance, home)
         return home
 
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
@@ -54,3 +50,12 @@ class OwnRouter:
     def _home(self, model: type[Model]) -> str:
         role = role_of_model(model)
         return role if self.serves(role) else DEFAULT_DB_ALIAS
+
+
+def _check_source(instance: Model, home: str) -> None:
+    source = str(instance._state.db)
+    if is_foreign(source) and role_of_alias(source) not in roles_of_model(instance):
+        raise ForeignInstanceError(
+            f"This {instance._meta.label} was read from {source!r}, another application's database, so it is not "
+            f"written to {home!r}. To copy its row, save a new object, or set its `_state.db` to None first."
+        )

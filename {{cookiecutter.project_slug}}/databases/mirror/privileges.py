@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.apps import AppConfig
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections
 
 from databases.mirror.router import MIRROR
@@ -112,7 +113,7 @@ def check_privileges(
         return []
     try:
         found = read_rights()
-    except Error as error:
+    except (Error, ImproperlyConfigured) as error:
         # Without the driver's message, which may contain addresses and users.
         message = f"The rights of the mirror's user could not be read ({type(error).__name__})."
         return [checks.Warning(message, hint="Check MIRROR_DATABASE_URL and the server.", id="databases.W004")]

@@ -1,4 +1,4 @@
-"""Objects of our models that were read from the mirror are not written to our database, where others have their keys."""
+"""Objects of our models that were read from the mirror are not written to our database, which has its own rows."""
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -41,7 +41,7 @@ class InstanceTests(TestCase):
         return model._default_manager.using("mirror").raw(f"SELECT {key} AS {model._meta.pk.column}")[0]
 
     def refused(self):
-        return self.assertRaisesRegex(ForeignInstanceError, r"was read from 'mirror', .+ not written to 'default'\. To c")
+        return self.assertRaisesRegex(ForeignInstanceError, "was read from 'mirror', .+ not written to 'default'")
 
     def test_an_object_read_from_the_mirror_is_not_saved(self):
         note = Note.objects.using("mirror").get()
