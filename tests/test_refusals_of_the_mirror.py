@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -278,6 +279,13 @@ class Upstream:
         output = self._run(user, "manage.py", "check", "--deploy", "--database", "mirror", code=None)
         return [line for line in output.splitlines() if re.search(r"\(databases\.W00[34]\)", line)]
 
+    def shell(self, database: str, statement: str) -> tuple[bool, str]:
+        """Send a statement by `dbshell` as the owner, and return whether the client succeeded, and what it said."""
+        option = {"postgresql": ["-c"], "mysql": ["-e"], "sqlite": []}[self.kind]
+        words = "manage.py", "dbshell", "--database", database, "--", *option, statement
+        output = self._run("owner", *words, code=None)
+        return "returned non-zero exit status" not in output, output
+
     def _run(self, user: str, *words: str, code: int | None = 0) -> str:
         production = {
             "DJANGO_SETTINGS_MODULE": "databases.tests.production_settings",
@@ -285,6 +293,8 @@ class Upstream:
             "ALLOWED_HOSTS": "example.com",
             "DATABASE_URL": self.primary_url,
             "MIRROR_DATABASE_URL": self.reader_url if user == "reader" else self.owner_url,
+            # Django tells psql no host that stands among the options, as the folder of a socket does.
+            "PGHOST": parse_qs(urlsplit(self.owner_url).query).get("host", [""])[0],
         }
         return self.project.run(self.tools, "python", *words, env=production, code=code)
 
@@ -405,6 +415,26 @@ def test_every_right_beside_reading_is_reported_with_the_statement_that_takes_it
         assert words in str([message for message, _ in before])
         assert after == [], words
     assert end == [[], []]
+
+
+def test_dbshell_reads_the_mirror_and_does_not_write_it(engine: str, upstream: Upstream) -> None:
+    client = {"postgresql": "psql", "mysql": "mysql", "sqlite": "sqlite3"}[upstream.kind]
+    if not shutil.which(client):
+        pytest.skip(f"{client} is not installed")
+    upstream.run("owner", MAKE_A_COPY, "")
+    insert = "INSERT INTO layer_people_organisation (name) VALUES ('by the shell')"
+    select = "SELECT name FROM layer_people_organisation"
+    succeeded, output = upstream.shell("mirror", insert)
+    assert not succeeded
+    assert re.search("read-only transaction|READ ONLY transaction|readonly database", output)
+    succeeded, output = upstream.shell("mirror", select)
+    assert succeeded
+    assert "Aperture Science" in output
+    assert "by the shell" not in output
+    # The control: the same client and user can write the same database as another alias.
+    control = dataclasses.replace(upstream, primary_url=upstream.owner_url)
+    assert control.shell("default", insert)[0]
+    assert "by the shell" in control.shell("default", select)[1]
 
 
 #: What bypasses Django's wrappers is refused with the driver's message.
