@@ -227,6 +227,7 @@ READS = {
         'GRANT SELECT ON layer_people_member TO "{0} readers"',
         'GRANT "{0} readers" TO {0}',
         "GRANT pg_read_all_data TO {0}",
+        'GRANT CONNECT ON DATABASE "{1}" TO {0}',
         "CREATE FUNCTION g() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "CREATE SEQUENCE s3",
         "GRANT SELECT ON SEQUENCE s3 TO {0}",

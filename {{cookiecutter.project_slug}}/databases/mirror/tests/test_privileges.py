@@ -84,6 +84,7 @@ class MysqlTests(SimpleTestCase):
         ((words, cure),) = rights("GRANT TRIGGER ON `main_site`.* TO PUBLIC")
         self.assertEqual(cure, "Run: REVOKE TRIGGER ON `main_site`.* FROM PUBLIC;")
         self.assertEqual(len(rights(f"GRANT `a`@`%`,`b`@`%` {TO}")), 2)
+        self.assertEqual(len(rights(f"GRANT `o``dd` {TO}")), 1)
 
     def test_a_grant_that_is_not_understood_is_a_right_and_not_quoted(self):
         ((words, _),) = rights("GRANT secret")
@@ -105,6 +106,9 @@ class PostgresqlTests(TestCase):
         self.send('CREATE ROLE "layer Reader"')
         self.send('CREATE ROLE "layer Group"')
         self.send('GRANT "layer Group" TO "layer Reader"')
+        # This writes out what PUBLIC may do by default: CONNECT and TEMPORARY.
+        ((self.database,),) = self.send("SELECT quote_ident(current_database())")
+        self.send(f'GRANT CONNECT ON DATABASE {self.database} TO "layer Reader"')
         self.send(f'GRANT SELECT ON {self.TABLE} TO "layer Reader", "layer Group", PUBLIC')
 
     def send(self, *statements: str) -> list:
@@ -118,6 +122,7 @@ class PostgresqlTests(TestCase):
         return [row for row in found if " lo_" not in row[0]]
 
     def test_a_role_that_reads_has_no_other_right(self):
+        self.send("CREATE FUNCTION layer() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN END'")
         self.assertEqual(self.rights(), [])
 
     def test_each_right_is_named_with_the_statement_that_takes_it_away(self):
@@ -143,6 +148,21 @@ class PostgresqlTests(TestCase):
                 'REVOKE USAGE ON SEQUENCE public."s 1" FROM "layer Reader"',
             ),
             (
+                ["CREATE VIEW layer AS SELECT 1 AS a", 'GRANT DELETE ON layer TO "layer Reader"'],
+                'DELETE on table public.layer as "layer Reader"',
+                'REVOKE DELETE ON TABLE public.layer FROM "layer Reader"',
+            ),
+            (
+                [f'GRANT CREATE ON DATABASE {self.database} TO "layer Group"'],
+                f'CREATE on database {self.database} as "layer Group"',
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
+                ['ALTER ROLE "layer Group" CREATEDB'],
+                'CREATEDB as "layer Group"',
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
                 ["CREATE SCHEMA layer", 'GRANT USAGE, CREATE ON SCHEMA layer TO "layer Group"'],
                 'CREATE on schema layer as "layer Group"',
                 'REVOKE "layer Group" FROM "layer Reader"',
@@ -162,7 +182,11 @@ class PostgresqlTests(TestCase):
                 "REVOKE EXECUTE ON ROUTINE public.layer(a integer) FROM PUBLIC",
             ),
             (
-                ['GRANT "layer Reader" TO current_user', 'CREATE SCHEMA layer AUTHORIZATION "layer Reader"'],
+                [
+                    'GRANT "layer Reader" TO current_user',
+                    'CREATE SCHEMA layer AUTHORIZATION "layer Reader"',
+                    "GRANT USAGE ON SCHEMA layer TO PUBLIC",
+                ],
                 'ownership of schema layer as "layer Reader"',
                 None,
             ),

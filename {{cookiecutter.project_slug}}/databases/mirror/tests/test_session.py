@@ -38,6 +38,32 @@ class SessionTests(TestCase):
             write = connection.connection.execute
             self.assertRaisesRegex(sqlite3.OperationalError, "readonly", write, "CREATE TABLE ours (id INTEGER)")
 
+    def test_a_session_that_opens_again_is_guarded_once(self):
+        connection = self.connect(sqlite(self.file))
+        with mock.patch.object(session, "is_test_database", return_value=False):
+            for _ in range(2):
+                connection.ensure_connection()
+                connection.close()
+        self.assertEqual(connection.execute_wrappers.count(session._refuse_writes), 1)
+
+    def test_sql_objects_of_the_driver_are_read_as_their_sql(self):
+        context = {"connection": mock.Mock()}
+        for sql, sent in (("SELECT 1", True), ("DELETE FROM a", False)):
+            composed, execute = mock.Mock(), mock.Mock(return_value="rows")
+            composed.as_string.return_value = sql
+            if sent:
+                self.assertEqual(session._refuse_writes(execute, composed, None, False, context), "rows")
+                execute.assert_called_once_with(composed, None, False, context)
+            else:
+                with self.assertRaises(MirrorWriteError):
+                    session._refuse_writes(execute, composed, None, False, context)
+            composed.as_string.assert_called_once_with(context["connection"].connection)
+
+    def test_other_errors_stay_as_they_are(self):
+        execute = mock.Mock(side_effect=OperationalError("no such table"))
+        with self.assertRaisesMessage(OperationalError, "no such table"):
+            session._refuse_writes(execute, "SELECT 1", None, False, {})
+
     def test_a_missing_sqlite_file_is_not_created(self):
         connection = self.connect(mirror_database(f"sqlite:///{self.file}", None))
         self.assertRaises(OperationalError, connection.ensure_connection)

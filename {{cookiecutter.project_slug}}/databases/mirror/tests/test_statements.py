@@ -20,6 +20,8 @@ READ = [
     "-- who\nSELECT 1",
     "-- it's who; me\r\nSELECT 1",
     "# who\nSELECT 1",
+    "/* who\nme */ SELECT 'a\nb'",
+    'SELECT a -- "who\n',
     "/* who; me */ SELECT 1 -- why: set_config\n",
     "SELECT/* */1 FROM a WHERE b = '/*' OR b = ';' OR b = 'for update' OR b = 'it''s -- set_config'",
     "SELECT 'it\\'s' -- set_config",
@@ -67,6 +69,7 @@ NOT_READ = [
     "/*! DELETE FROM a */",
     "/*M! DELETE FROM a */ SELECT 1",
     "SELECT 1 /*! INTO OUTFILE 'a' */",
+    "SELECT 1 INTO /*! OUTFILE '/tmp/a' */",
     "SELECT 1 INTO/**/OUTFILE '/tmp/a'",
     "SELECT 1 INTO -- a\nDUMPFILE '/tmp/a'",
     "SELECT 1 INTO # a\nOUTFILE '/tmp/a'",
@@ -141,6 +144,9 @@ class OnlyReadsTests(SimpleTestCase):
         for sql in NOT_READ:
             with self.subTest(sql):
                 self.assertFalse(only_reads(sql))
+
+    def test_a_bounded_number_of_decisions_is_kept(self):
+        self.assertEqual(only_reads.cache_info().maxsize, 1000)
 
 
 class SummaryTests(SimpleTestCase):
