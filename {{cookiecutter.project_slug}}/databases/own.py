@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Model
 
-from databases.registry import PRIMARY, own_role, role_of_model, roles_of
+from databases.registry import PRIMARY, is_foreign, own_role, role_of_alias, role_of_model, roles_of, roles_of_model
+
+
+class ForeignInstanceError(DatabaseError):
+    """An object that was read from another application's database would have been written to one of our own."""
 
 
 class OwnRouter:
@@ -27,7 +31,11 @@ class OwnRouter:
         return self._home(model)
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str:
-        return self._home(model)
+        home, instance = self._home(model), hints.get("instance")
+        # Otherwise `User.objects.using("mirror").first().save()` overwrites our user that has the same key.
+        if instance is not None and instance._state.db not in (None, home):
+            _check_source(instance, home)
+        return home
 
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
         # Django's default is right for objects that no other router knows: both must be in the same database.
@@ -42,3 +50,12 @@ class OwnRouter:
     def _home(self, model: type[Model]) -> str:
         role = role_of_model(model)
         return role if self.serves(role) else DEFAULT_DB_ALIAS
+
+
+def _check_source(instance: Model, home: str) -> None:
+    source = str(instance._state.db)
+    if is_foreign(source) and role_of_alias(source) not in roles_of_model(instance):
+        raise ForeignInstanceError(
+            f"This {instance._meta.label} was read from {source!r}, another application's database, so it is not "
+            f"written to {home!r}. To copy its row, save a new object, or set its `_state.db` to None first."
+        )

@@ -12,10 +12,11 @@ class MirrorConfig(AppConfig):
     name = "databases.mirror"
 
     def ready(self) -> None:
-        from databases.mirror import checks, guard
+        from databases.mirror import checks, privileges, session
 
-        guard.install()
+        session.install()
         checks.install()
+        privileges.install()
         pre_migrate.connect(create_schemas, dispatch_uid="databases.mirror.create_schemas")
 
 

@@ -16,6 +16,12 @@ class OwnRouterTests(SimpleTestCase):
         self.assertEqual(router.db_for_read(Note), "default")
         self.assertEqual(router.db_for_write(Note), "default")
 
+    def test_an_object_that_was_read_from_another_database_of_ours_is_written_there_too(self):
+        note = Note()
+        for alias in ("default", None, "elsewhere"):
+            note._state.db = alias
+            self.assertEqual(router.db_for_write(Note, instance=note), "default")
+
     def test_its_tables_are_made_there_and_nowhere_else(self):
         self.assertTrue(router.allow_migrate("default", "layer_notebook"))
         self.assertFalse(OwnRouter().allow_migrate("elsewhere", "layer_notebook"))

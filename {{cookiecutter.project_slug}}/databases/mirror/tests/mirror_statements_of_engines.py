@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from uuid import uuid4
+
+from django.db import connections, transaction
 
 from databases.mirror.tests.mirror_attempts import (
     INSERT,
@@ -25,6 +27,13 @@ SET_SEQUENCE = "SELECT setval(pg_get_serial_sequence('layer_people_organisation'
 def locked_rows() -> None:
     with transaction.atomic(using="mirror"):
         list(Organisation.objects.using("mirror").select_for_update())
+
+
+def into_a_file() -> None:
+    with connections["mirror"].cursor() as cursor:
+        cursor.execute("SELECT @@tmpdir")
+        (folder,) = cursor.fetchone()
+        cursor.execute(f"SELECT name FROM layer_people_organisation INTO/**/OUTFILE '{folder}/{uuid4().hex}'")
 
 
 #: Attempts by engine. An attempt that makes the session writable then writes.
@@ -65,6 +74,13 @@ OF_ENGINE: dict[str, dict[str, Attempt]] = {
             "SELECT set_config('default_transaction_read_only', 'off', false)",
             f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new",
         ),
+        '`U&"set\\005fconfig"()`': raw(
+            "SELECT U&\"set\\005fconfig\"('default_transaction_read_only', 'off', false)",
+            f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new",
+        ),
+        "`lo_create()`": raw("SELECT lo_create(0)"),
+        "`lo_creat()`": raw("SELECT lo_creat(-1)"),
+        "`lo_from_bytea()`": raw("SELECT/**/lo_from_bytea(0, 'hidden')"),
         "`UPDATE pg_settings`": raw(
             "UPDATE pg_settings SET setting = 'off' WHERE name = 'default_transaction_read_only'", INSERT
         ),
@@ -77,6 +93,7 @@ OF_ENGINE: dict[str, dict[str, Attempt]] = {
             "SELECT id FROM layer_people_organisation LOCK IN SHARE MODE"
         ),
         "`select_for_update()`": locked_rows,
+        "`SELECT … INTO/**/OUTFILE`": into_a_file,
         "`REPLACE`": raw("REPLACE INTO layer_people_organisation (id, name) VALUES (1, 'hidden')"),
         "`TRUNCATE`": raw("TRUNCATE TABLE layer_library_material_subjects"),
         "`LOCK TABLES`": raw("LOCK TABLES layer_people_organisation READ"),
@@ -104,7 +121,8 @@ OF_ENGINE: dict[str, dict[str, Attempt]] = {
 ON_PURPOSE: dict[str, dict[str, Attempt]] = {
     "postgresql": {
         "`set_config()` in disguise": raw(
-            "SELECT U&\"set\\005fconfig\"('default_transaction_read_only', 'off', false)",
+            "SELECT * FROM ts_stat('SELECT to_tsvector(set_' || "
+            "'config(''default_transaction_read_only'', ''off'', false))')",
             f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new",
         ),
         "`SET` by the driver's own cursor": through_the_driver("SET default_transaction_read_only = off", INSERT),

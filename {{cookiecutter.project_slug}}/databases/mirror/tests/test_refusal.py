@@ -9,6 +9,8 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
@@ -33,6 +35,51 @@ COMMANDS: dict[str, Callable[[], object]] = {
 BY_THE_SESSION = {"by the driver's own cursor", "a function that writes, by a server-side cursor"}
 
 
+def in_nested_transactions() -> None:
+    with transaction.atomic(using="mirror"):
+        with connections["mirror"].cursor() as cursor:
+            if connections["mirror"].vendor == "postgresql":
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with suppress(ZeroDivisionError), transaction.atomic(using="mirror"):
+            list(Organisation.objects.iterator())
+            raise ZeroDivisionError
+        with transaction.atomic(using="mirror"):
+            list(Organisation.objects.all())
+
+
+def introspected() -> None:
+    introspection, tables = connections["mirror"].introspection, {model._meta.db_table for model in models_of("mirror")}
+    with connections["mirror"].cursor() as cursor:
+        for table in tables.intersection(introspection.table_names(cursor, include_views=True)):
+            for read in ("table_description", "relations", "primary_key_columns", "sequences", "constraints"):
+                getattr(introspection, f"get_{read}")(cursor, table)
+    call_command("inspectdb", "layer_people_member", database="mirror", stdout=StringIO())
+
+
+def explained() -> None:
+    features = connections["mirror"].features
+    # SQLite has no such option.
+    for analyze in ({}, {"analyze": True})[: 1 + (connections["mirror"].vendor != "sqlite")]:
+        Organisation.objects.all().explain(**analyze)
+        for form in features.supported_explain_formats & {"JSON", "TEXT"}:
+            Organisation.objects.all().explain(format=form, **analyze)
+
+
+def read_again_after_close() -> None:
+    for _ in range(2):
+        list(Organisation.objects.all())
+        connections["mirror"].close()
+
+
+#: What Django sends of itself: the guard must let it pass.
+READS: dict[str, Callable[[], object]] = {
+    "transactions": in_nested_transactions,
+    "introspection": introspected,
+    "explain()": explained,
+    "a new session": read_again_after_close,
+}
+
+
 def contents() -> list[Any]:
     """Return the mirror's tables, and the rows of the test apps' models."""
     models = [model for model in models_of("mirror") if model._meta.app_label.startswith(LAYER)]
@@ -48,7 +95,7 @@ def report() -> None:
     """
     sys.argv = ["manage.py", "loaddata", "test"]
     setup_test_environment()
-    attempts = {**all_attempts(connections["mirror"].vendor), **COMMANDS}
+    attempts = {**all_attempts(connections["mirror"].vendor), **COMMANDS, **READS}
     outcomes = {name: outcome(attempt) for name, attempt in attempts.items()}
     call_command("migrate", "layer_notebook", verbosity=0)
     facts = {
@@ -101,6 +148,9 @@ class RefusalTests(TestCase):
 
     def test_raw_insert_on_the_mirror_is_refused_in_another_thread(self):
         self.assertIn("INSERT INTO layer_people_organisation …", self.outcomes["in another thread"])
+
+    def test_what_django_sends_to_read_is_not_refused(self):
+        self.assertEqual({name: self.outcomes[name] for name in READS}, dict.fromkeys(READS, "done"))
 
     def test_no_refusal_quotes_a_value(self):
         self.assertNotIn("hidden", str(self.outcomes))

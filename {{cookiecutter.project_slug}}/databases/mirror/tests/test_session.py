@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase
 
 from databases.environment import sqlite
-from databases.mirror import MirrorWriteError, guard
+from databases.mirror import MirrorWriteError, session
 from databases.mirror.settings import mirror_database
 from databases.read_only import READ_ONLY, is_refusal
 
@@ -32,11 +32,37 @@ class SessionTests(TestCase):
 
     def test_a_writable_sqlite_file_is_not_written(self):
         connection = self.connect(sqlite(self.file))
-        with mock.patch.object(guard, "is_test_database", return_value=False), connection.cursor() as cursor:
+        with mock.patch.object(session, "is_test_database", return_value=False), connection.cursor() as cursor:
             self.assertRaises(MirrorWriteError, cursor.execute, "CREATE TABLE ours (id INTEGER)")
             # The driver's own cursor bypasses the guard of statements: the session refuses this.
             write = connection.connection.execute
             self.assertRaisesRegex(sqlite3.OperationalError, "readonly", write, "CREATE TABLE ours (id INTEGER)")
+
+    def test_a_session_that_opens_again_is_guarded_once(self):
+        connection = self.connect(sqlite(self.file))
+        with mock.patch.object(session, "is_test_database", return_value=False):
+            for _ in range(2):
+                connection.ensure_connection()
+                connection.close()
+        self.assertEqual(connection.execute_wrappers.count(session._refuse_writes), 1)
+
+    def test_sql_objects_of_the_driver_are_read_as_their_sql(self):
+        context = {"connection": mock.Mock()}
+        for sql, sent in (("SELECT 1", True), ("DELETE FROM a", False)):
+            composed, execute = mock.Mock(), mock.Mock(return_value="rows")
+            composed.as_string.return_value = sql
+            if sent:
+                self.assertEqual(session._refuse_writes(execute, composed, None, False, context), "rows")
+                execute.assert_called_once_with(composed, None, False, context)
+            else:
+                with self.assertRaises(MirrorWriteError):
+                    session._refuse_writes(execute, composed, None, False, context)
+            composed.as_string.assert_called_once_with(context["connection"].connection)
+
+    def test_other_errors_stay_as_they_are(self):
+        execute = mock.Mock(side_effect=OperationalError("no such table"))
+        with self.assertRaisesMessage(OperationalError, "no such table"):
+            session._refuse_writes(execute, "SELECT 1", None, False, {})
 
     def test_a_missing_sqlite_file_is_not_created(self):
         connection = self.connect(mirror_database(f"sqlite:///{self.file}", None))
@@ -46,7 +72,7 @@ class SessionTests(TestCase):
     def test_a_session_that_cannot_be_guarded_is_closed(self):
         connection = self.connect(sqlite(self.file))
         with (
-            mock.patch.object(guard, "is_test_database", return_value=False),
+            mock.patch.object(session, "is_test_database", return_value=False),
             mock.patch.dict(READ_ONLY, sqlite="SELECT nothing"),
         ):
             self.assertRaises(OperationalError, connection.ensure_connection)
@@ -54,9 +80,9 @@ class SessionTests(TestCase):
 
     def test_an_engine_without_read_only_sessions_is_refused(self):
         connection = mock.Mock(alias="mirror", vendor="oracle")
-        with mock.patch.object(guard, "is_test_database", return_value=False):
+        with mock.patch.object(session, "is_test_database", return_value=False):
             self.assertRaisesMessage(
-                ImproperlyConfigured, "read-only sessions of this engine are not supported", guard._guard, connection
+                ImproperlyConfigured, "read-only sessions of this engine are not supported", session._guard, connection
             )
         connection.cursor.assert_not_called()
 

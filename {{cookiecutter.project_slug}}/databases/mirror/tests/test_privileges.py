@@ -1,0 +1,276 @@
+"""The rights of the mirror's user as a check. The servers' own answers are tested by the template, with real users."""
+
+import os
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import ConnectionHandler, OperationalError, connections, transaction
+from django.test import SimpleTestCase, TestCase
+
+from databases.environment import sqlite
+from databases.mirror import privileges
+from databases.mirror.privileges import MOST, Right, check_privileges, mysql_rights
+from databases.mirror.settings import mirror_database
+
+USER = "reader@%"
+TO = "TO `reader`@`%`"
+
+
+def rights(*grants: str, database: str = "main_site") -> list[tuple[str, str]]:
+    return [tuple(right) for right in mysql_rights(list(grants), USER, database)]
+
+
+class MysqlTests(SimpleTestCase):
+    def test_a_user_that_reads_has_no_other_right(self):
+        for grant in (
+            f"GRANT USAGE ON *.* {TO} IDENTIFIED BY PASSWORD '*0123'",
+            f"GRANT SELECT, SHOW VIEW ON `main\\_site`.* {TO}",
+            f"GRANT SELECT (`INSERT`, `b)c`) ON `main_site`.`a` {TO}",
+            f"GRANT SHOW DATABASES ON *.* {TO} REQUIRE SSL",
+            "SET DEFAULT ROLE `a` FOR `reader`@`%`",
+        ):
+            with self.subTest(grant):
+                self.assertEqual(rights(grant), [])
+
+    def test_every_other_right_is_named_with_the_statement_that_takes_it_away(self):
+        for grant, words, on in (
+            ("SELECT, INSERT, LOCK TABLES ON *.*", "INSERT, LOCK TABLES", "*.*"),
+            ("SELECT (`a`), UPDATE (`b)c`, `a`) ON `main_site`.`t`", "UPDATE (`b)c`, `a`)", "`main_site`.`t`"),
+            ("EXECUTE ON PROCEDURE `main_site`.`p`", "EXECUTE", "PROCEDURE `main_site`.`p`"),
+            ("BACKUP_ADMIN,SUPER ON *.*", "BACKUP_ADMIN, SUPER", "*.*"),
+            ("PROXY ON ''@'%'", "PROXY", "''@'%'"),
+        ):
+            with self.subTest(grant):
+                ((found, cure),) = rights(f"GRANT {grant} {TO}")
+                self.assertEqual(found, f"{words} on {on} as `reader`@`%`")
+                self.assertEqual(cure, f"Run: REVOKE {words} ON {on} FROM `reader`@`%`;")
+
+    def test_all_privileges_and_the_grant_option_have_statements_of_their_own(self):
+        hash_ = "IDENTIFIED BY PASSWORD '*0123'"
+        (found,) = rights(f"GRANT ALL PRIVILEGES ON `main_site`.* {TO} {hash_} WITH GRANT OPTION")
+        self.assertEqual(found[0], "ALL PRIVILEGES, GRANT OPTION on `main_site`.* as `reader`@`%`")
+        on, back = "ON `main_site`.* FROM `reader`@`%`", "GRANT SELECT, SHOW VIEW ON `main_site`.* TO `reader`@`%`"
+        self.assertEqual(found[1], f"Run: REVOKE ALL PRIVILEGES {on}; {back}; REVOKE GRANT OPTION {on};")
+        (found,) = rights(f"GRANT SELECT ON `main_site`.* {TO} WITH GRANT OPTION")
+        self.assertEqual(found[1], f"Run: REVOKE GRANT OPTION {on};")
+
+    def test_only_grants_that_cover_the_mirrors_database_count(self):
+        for quoted, counts in {
+            "main_site": True,
+            "MAIN_SITE": True,
+            "main%": True,
+            "ma_n\\_site": True,
+            "%": True,
+            "main": False,
+            "main_site_2": False,
+            "_main_site": False,
+            "main\\%": False,
+        }.items():
+            with self.subTest(quoted):
+                self.assertEqual(bool(rights(f"GRANT DELETE ON `{quoted}`.* {TO}")), counts)
+        self.assertTrue(rights(f"GRANT DELETE ON `a``.b`.* {TO}", database="a`.b"))
+
+    def test_roles_are_followed_and_left(self):
+        member, nested = f"GRANT `outer` {TO}", "GRANT `inner` TO `outer`"
+        reads, writes = "GRANT SELECT ON `main_site`.* TO `outer`", "GRANT DELETE ON `main_site`.* TO `inner`"
+        self.assertEqual(rights(member, reads), [])
+        leave = "Run: REVOKE `outer` FROM `reader`@`%`;"
+        self.assertEqual(rights(f"GRANT USAGE ON *.* {TO}", member, reads, nested, writes)[0][1], leave)
+        ((words, cure),) = rights(member)
+        self.assertEqual((words, cure), ("whatever `outer` may do, which only an administrator can see", leave))
+        ((words, cure),) = rights("GRANT TRIGGER ON `main_site`.* TO PUBLIC")
+        self.assertEqual(cure, "Run: REVOKE TRIGGER ON `main_site`.* FROM PUBLIC;")
+        self.assertEqual(len(rights(f"GRANT `a`@`%`,`b`@`%` {TO}")), 2)
+        self.assertEqual(len(rights(f"GRANT `o``dd` {TO}")), 1)
+
+    def test_a_grant_that_is_not_understood_is_a_right_and_not_quoted(self):
+        ((words, _),) = rights("GRANT secret")
+        self.assertEqual(words, "a grant that this check does not understand")
+
+
+class PostgresqlTests(TestCase):
+    """Asks for the rights of a role that the tests make, in a transaction."""
+
+    databases = {"mirror"}
+    TABLE = "layer_people_member"
+
+    def setUp(self):
+        if connections["mirror"].vendor != "postgresql":
+            self.skipTest("These are PostgreSQL's rights.")
+        (may,) = self.send("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user")[0]
+        if not may:
+            self.skipTest("The user of the tests may not create roles.")
+        self.send('CREATE ROLE "layer Reader"')
+        self.send('CREATE ROLE "layer Group"')
+        self.send('GRANT "layer Group" TO "layer Reader"')
+        # This writes out what PUBLIC may do by default: CONNECT and TEMPORARY.
+        ((self.database,),) = self.send("SELECT quote_ident(current_database())")
+        self.send(f'GRANT CONNECT ON DATABASE {self.database} TO "layer Reader"')
+        self.send(f'GRANT SELECT ON {self.TABLE} TO "layer Reader", "layer Group", PUBLIC')
+
+    def send(self, *statements: str) -> list:
+        with connections["mirror"].cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def rights(self) -> list[tuple[str, str]]:
+        found = self.send(privileges.POSTGRESQL.replace("session_user", "'layer Reader'"))
+        return [row for row in found if " lo_" not in row[0]]
+
+    def test_a_role_that_reads_has_no_other_right(self):
+        self.send("CREATE FUNCTION layer() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN END'")
+        self.assertEqual(self.rights(), [])
+
+    def test_each_right_is_named_with_the_statement_that_takes_it_away(self):
+        for grants, words, cure in (
+            (
+                [f'GRANT UPDATE, INSERT ON {self.TABLE} TO "layer Reader"'],
+                'INSERT, UPDATE on table public.layer_people_member as "layer Reader"',
+                'REVOKE INSERT, UPDATE ON TABLE public.layer_people_member FROM "layer Reader"',
+            ),
+            (
+                [f'GRANT UPDATE (name), INSERT (name) ON {self.TABLE} TO "layer Reader"'],
+                'INSERT, UPDATE (name) on table public.layer_people_member as "layer Reader"',
+                'REVOKE INSERT (name), UPDATE (name) ON TABLE public.layer_people_member FROM "layer Reader"',
+            ),
+            (
+                [f"GRANT TRUNCATE ON {self.TABLE} TO PUBLIC"],
+                "TRUNCATE on table public.layer_people_member as PUBLIC",
+                "REVOKE TRUNCATE ON TABLE public.layer_people_member FROM PUBLIC",
+            ),
+            (
+                ['CREATE SEQUENCE "s 1"', 'GRANT SELECT, USAGE ON SEQUENCE "s 1" TO "layer Reader"'],
+                'USAGE on sequence public."s 1" as "layer Reader"',
+                'REVOKE USAGE ON SEQUENCE public."s 1" FROM "layer Reader"',
+            ),
+            (
+                ["CREATE VIEW layer AS SELECT 1 AS a", 'GRANT DELETE ON layer TO "layer Reader"'],
+                'DELETE on table public.layer as "layer Reader"',
+                'REVOKE DELETE ON TABLE public.layer FROM "layer Reader"',
+            ),
+            (
+                [f'GRANT CREATE ON DATABASE {self.database} TO "layer Group"'],
+                f'CREATE on database {self.database} as "layer Group"',
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
+                ['ALTER ROLE "layer Group" CREATEDB'],
+                'CREATEDB as "layer Group"',
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
+                ["CREATE SCHEMA layer", 'GRANT USAGE, CREATE ON SCHEMA layer TO "layer Group"'],
+                'CREATE on schema layer as "layer Group"',
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
+                [
+                    "CREATE ROLE layer_top",
+                    'GRANT layer_top TO "layer Group"',
+                    f"GRANT DELETE ON {self.TABLE} TO layer_top",
+                ],
+                "DELETE on table public.layer_people_member as layer_top",
+                'REVOKE "layer Group" FROM "layer Reader"',
+            ),
+            (
+                ["CREATE FUNCTION layer(a int) RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1'"],
+                "EXECUTE on routine public.layer(a integer) as PUBLIC",
+                "REVOKE EXECUTE ON ROUTINE public.layer(a integer) FROM PUBLIC",
+            ),
+            (
+                [
+                    'GRANT "layer Reader" TO current_user',
+                    'CREATE SCHEMA layer AUTHORIZATION "layer Reader"',
+                    "GRANT USAGE ON SCHEMA layer TO PUBLIC",
+                ],
+                'ownership of schema layer as "layer Reader"',
+                None,
+            ),
+            (
+                ['ALTER ROLE "layer Reader" CREATEROLE'],
+                'CREATEROLE as "layer Reader"',
+                'ALTER ROLE "layer Reader" NOCREATEROLE',
+            ),
+        ):
+            with self.subTest(words), transaction.atomic(using="mirror"):
+                self.send(*grants)
+                ((found, statement),) = self.rights()
+                self.assertEqual(found, words)
+                if cure:
+                    self.assertEqual(statement, cure)
+                    self.send(statement)
+                    self.assertEqual(self.rights(), [])
+                transaction.set_rollback(True, using="mirror")
+
+    def test_functions_that_write_large_objects_are_reported(self):
+        found = self.send(privileges.POSTGRESQL.replace("session_user", "'layer Reader'"))
+        ((words, statement),) = [row for row in found if " lo_" in row[0]]
+        self.assertIn("lo_creat(integer), lo_create(oid), lo_from_bytea(oid,bytea), lo_put(oid,bigint,bytea)", words)
+        self.assertRegex(statement, r"^REVOKE EXECUTE ON ROUTINE lo_creat\(integer\), .+\) FROM PUBLIC$")
+
+
+class SqliteTests(SimpleTestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name, "up 100%.sqlite3")
+        self.file.touch()
+
+    def rights(self, config):
+        with mock.patch.object(privileges, "connections", ConnectionHandler({"default": {}, "mirror": config})):
+            return privileges.read_rights()
+
+    def test_a_file_that_this_process_may_write_is_a_right(self):
+        url = f"sqlite:///{self.file}".replace("%", "%25").replace(" ", "%20")
+        for config in (sqlite(self.file), mirror_database(url, None)):
+            (right,) = self.rights(config)
+            self.assertEqual(right.words, "this process may write the file")
+            self.assertIn("may read the file and not write it", right.cure)
+            with mock.patch.object(os, "access", return_value=False) as access:
+                self.assertEqual(self.rights(config), [])
+            access.assert_called_once_with(str(self.file), os.W_OK)
+
+
+class CheckTests(TestCase):
+    # Django's own check of MySQL connects to both.
+    databases = {"default", "mirror"}
+
+    def test_it_runs_in_checks_of_deployments_that_name_the_mirror(self):
+        with mock.patch.object(privileges, "read_rights", return_value=[Right("a", "b")]):
+            for deploy, databases, count in ((True, ["mirror"], 1), (False, ["mirror"], 0), (True, ["default"], 0)):
+                found = checks.run_checks(
+                    tags=[checks.Tags.database], databases=databases, include_deployment_checks=deploy
+                )
+                self.assertEqual([each.id for each in found].count("databases.W003"), count)
+            self.assertEqual(check_privileges(None), [])
+
+    def test_a_warning_names_the_right_and_its_cure(self):
+        with mock.patch.object(privileges, "read_rights", return_value=[Right("DELETE on a", "Run: REVOKE b;")]):
+            (found,) = check_privileges(None, ["mirror"])
+        self.assertEqual(found.msg, "The mirror's user may do more than read: DELETE on a.")
+        self.assertEqual((found.hint, found.level, found.id), ("Run: REVOKE b;", checks.WARNING, "databases.W003"))
+
+    def test_the_number_of_warnings_is_bounded(self):
+        with mock.patch.object(privileges, "read_rights", return_value=[Right("a", "b")] * (MOST + 1)):
+            found = check_privileges(None, ["mirror"])
+        self.assertEqual(len(found), MOST)
+        self.assertIn("There are more", found[-1].hint)
+        with mock.patch.object(privileges, "read_rights", return_value=[Right("a", "b")] * MOST):
+            self.assertEqual(check_privileges(None, ["mirror"])[-1].hint, "b")
+
+    def test_a_mirror_that_cannot_be_read_is_a_warning_without_the_drivers_message(self):
+        for error in (OperationalError("at secret:5432"), ImproperlyConfigured("secret")):
+            with mock.patch.object(privileges, "read_rights", side_effect=error):
+                (found,) = check_privileges(None, ["mirror"])
+            self.assertEqual((found.id, found.level), ("databases.W004", checks.WARNING))
+            self.assertNotIn("secret", f"{found.msg} {found.hint}")
+
+    def test_the_user_of_the_tests_may_write(self):
+        # SQLite's test database is in memory.
+        rights = privileges.read_rights()
+        self.assertEqual(bool(rights), connections["mirror"].vendor != "sqlite")
+        self.assertTrue(all(right.cure.startswith("Run: ") for right in rights))
