@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.management.commands import inspectdb
+from django.db import connections
 from django.db.backends.utils import split_identifier
 from django.db.models import Model
 
 from databases.mirror.models import MirrorModel
+from databases.mirror.router import MIRROR
 from databases.mirror.upstream import Column, Table
 
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
@@ -31,8 +33,6 @@ CLASS = re.compile(
 )
 #: A table without a class: the name of the class, and the table.
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
-#: What Django does not escape in names.
-UNUSABLE = re.compile('[%"`]')
 OUR_FIELDS = ("AsTextField", "PlainJSONField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
 RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects", "pk"]
@@ -113,7 +113,7 @@ class Generator:
         names: dict[str, str] = {}
         used = [*RESERVED]
         for column in table.columns.values():
-            if column.field and not UNUSABLE.search(column.name):
+            if column.field and not unusable(column.name):
                 leads = self._leads(table, column.name)
                 name = _normalized(column.name, used, leads)
                 if leads and f"{name}_id" in used:
@@ -192,7 +192,7 @@ def _literal(value: Any) -> str:
 
 def why_no_class(table: Table) -> str:
     """Return why a table has no class, or `""` if it has one."""
-    if UNUSABLE.search("".join([bare(table.name), *table.primary_key])):
+    if unusable(bare(table.name), *table.primary_key):
         return "Django cannot use such names"
     keys = [table.columns.get(each) for each in table.primary_key]
     return "" if keys and all(key and key.field for key in keys) else "it has no primary key that Django can use"
@@ -201,6 +201,11 @@ def why_no_class(table: Table) -> str:
 def why_no_field(column: Column) -> str:
     """Return why a column has no field."""
     return "Django cannot use such names" if column.field else f"Django has no field for {column.type}"
+
+
+def unusable(*names: str) -> bool:
+    """Return whether Django escapes one of these names wrongly or refuses it, or our filter sees two statements."""
+    return bool({*"".join(names)} & {*'%"`;', *("$" if connections[MIRROR].vendor == "postgresql" else "")})
 
 
 def _normalized(name: str, used: list[str], is_relation: bool) -> str:
