@@ -104,6 +104,9 @@ class Generator:
         """Return whether a column can be a foreign key here: to a copy, and to a column that is unique there."""
         other, key = table.relations.get(column, ("", ""))
         there = self.tables.get(other)
+        if bare(other) == bare(table.name) and other != table.name:
+            # Two schemas have this name: PostgreSQL calls it ambiguous in a query that joins both.
+            return False
         return bool(there and len(there.primary_key) == 1 and there.is_unique(key) and there.columns[key].field)
 
     def _field_names(self, table: Table) -> dict[str, str]:
