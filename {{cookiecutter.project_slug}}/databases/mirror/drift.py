@@ -70,7 +70,7 @@ def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -
         # Databases say of every column of a view that it can be NULL.
         if column.null and not field.null and field not in meta.pk_fields and not table.is_view:
             yield "error", name, "null", f"the column {name!r} can be NULL"
-        if field.null and not column.null:
+        if field.null and not (column.null or column.is_zero):
             yield "info", name, "not null", f"the column {name!r} is never NULL"
         for level, kind, text in _differences(field, column, connection):
             yield level, name, kind, f"the column {name!r} {text}"

@@ -169,7 +169,7 @@ class Generator:
         elif column.name in table.relations:
             note = f"  # a foreign key to {'.'.join(map(str, table.relations[column.name]))}, which is not copied"
         arguments |= {"primary_key": True} if primary else {"unique": True} if unique and not leads else {}
-        arguments |= {"null": True} if column.null and column.name not in table.primary_key else {}
+        arguments |= {"null": True} if (column.null or column.is_zero) and column.name not in table.primary_key else {}
         arguments |= {"db_column": column.name} if column.name != (f"{name}_id" if leads else name) else {}
         cls = cls if cls in OUR_FIELDS else f"models.{cls}"
         return f"{name} = {cls}({', '.join([*words, *_as_words(arguments)])}){note}"

@@ -51,13 +51,17 @@ DIGITS = {"max_digits": 45, "decimal_places": 15}
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database."""
+    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database.
+
+    `is_zero` says that a NOT NULL column may hold MySQL's date 0000-00-00, which arrives as None.
+    """
 
     name: str
     field: str
     arguments: dict[str, Any]
     null: bool
     type: str
+    is_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class _Reader:
             rows = introspection.get_table_description(self.cursor, bare)
             constraints = {} if is_view else introspection.get_constraints(self.cursor, bare)
         types = self.types()
-        # A date 0000-00-00 of MySQL arrives as None, a TIME may have any hours: no Django project writes either.
+        # A date may be 0000-00-00, and a TIME have any hours: no Django project writes either.
         odd = self.vendor == "mysql" and "django_migrations" not in kinds
         columns = {row.name: self.column(row, *types.get(row.name, ("", [])), odd, is_view) for row in rows}
         if is_view or key:
@@ -236,5 +240,5 @@ class _Reader:
         elif field == "DecimalField":
             told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
             arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
-        null = bool(row.null_ok) or is_view or (odd and field in ("DateField", "DateTimeField"))
-        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field)
+        null, is_zero = bool(row.null_ok) or is_view, odd and field in ("DateField", "DateTimeField")
+        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field, is_zero)

@@ -191,6 +191,8 @@ class ComparisonTests(SimpleTestCase):
         ):
             column = Column("x", "IntegerField", {}, there, "integer")
             self.assertEqual(self.found(model_of(x=integer(null=here)), column), expected)
+            zero = Column("x", "DateField", {}, False, "date", is_zero=True)
+            self.assertEqual(self.found(model_of(x=models.DateField(null=here)), zero), [])
         key = model_of(id=None, x=integer(primary_key=True))
         column = Column("x", "IntegerField", {}, True, "integer")
         self.assertEqual(self.found(key, column, primary_key=("x",)), ["info extra column"])

@@ -200,10 +200,12 @@ class RelationTests(SimpleTestCase):
                 column("mood", "CharField", max_length=3, choices=[["ok", "ok"]]),
                 column("n", "AutoField"),
                 column("at", "ZonelessDateTimeField"),
+                Column("zero", "DateField", {}, False, "date", is_zero=True),
                 unique=[("mood",), ("n", "at")],
             )
         )["thing"]
         self.assertIn('mood = models.CharField(max_length=3, choices=[["ok", "ok"]], unique=True)', texts)
         # Only a primary key may be an AutoField.
         self.assertIn("    n = models.IntegerField()\n    at = ZonelessDateTimeField()\n", texts)
+        self.assertIn("    zero = models.DateField(null=True)\n", texts)
         self.assertIn('unique_together = [["n", "at"]]', texts)
