@@ -84,7 +84,8 @@ def table_kinds(connection: BaseDatabaseWrapper, schema: str = "") -> dict[str, 
     """Return t (table), p (part of a table) or v (view) for each name, as `db_table` has it, in a schema."""
     with _in_schema(connection, schema), connection.cursor() as cursor:
         found = connection.introspection.get_table_list(cursor)
-    return {f'"{schema}"."{info.name}"' if schema else info.name: info.type for info in found}
+    # Django does not tell the kind of MariaDB's tables with system versioning.
+    return {f'"{schema}"."{info.name}"' if schema else info.name: info.type or "t" for info in found}
 
 
 def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tuple[dict[str, Table], dict[str, str]]:

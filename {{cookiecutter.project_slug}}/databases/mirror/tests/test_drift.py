@@ -24,7 +24,7 @@ from databases.mirror import MirrorModel, drift
 from databases.mirror.drift import compare
 from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.tests.people.models import Member, Organisation
-from databases.mirror.upstream import Column, Table, read_tables
+from databases.mirror.upstream import Column, Table, read_tables, table_kinds
 from databases.registry import models_of
 from databases.testing.settings import LAYER
 from databases.tests import production
@@ -295,6 +295,11 @@ class DriftTests(SchemaTestCase):
         fields = {"id": AsTextField(primary_key=True), "x": AsTextField()}
         self.assertEqual(self.found(model_of(**fields)), ["error view"])
         self.assertEqual(self.found(model_of(**fields, chosen_key="id"), "id"), [])
+
+    def test_a_table_of_a_kind_that_django_does_not_tell_is_a_table(self):
+        introspection = connections["mirror"].introspection
+        with mock.patch.object(introspection, "get_table_list", return_value=[SimpleNamespace(name="x", type=None)]):
+            self.assertEqual(table_kinds(connections["mirror"]), {"x": "t"})
 
     def test_a_table_that_is_missing_does_not_hide_the_others(self):
         self.make(model_of())
