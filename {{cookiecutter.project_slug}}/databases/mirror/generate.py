@@ -25,7 +25,7 @@ HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again.
 from django.db import models
 
 from databases.mirror import MirrorModel
-from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
 '''
 #: A class in a generated file: its name, the chosen key and the table.
 CLASS = re.compile(
@@ -33,7 +33,7 @@ CLASS = re.compile(
 )
 #: A table without a class: the name of the class, and the table.
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
-OUR_FIELDS = ("AsTextField", "PlainJSONField", "ZonelessDateTimeField")
+OUR_FIELDS = ("AsTextField", "BitField", "PlainJSONField", "SizedBinaryField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
 RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects", "pk"]
 

@@ -179,8 +179,10 @@ class _Reader:
         unique = {
             tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
         }
-        # None stands for an expression.
-        unique = {each for each in unique if each and None not in each} - {primary_key}
+        # None stands for an expression. Of a text or blob of MySQL, only the beginning can be unique.
+        unbound = {name for name, each in columns.items() if each.field in ("TextField", "BinaryField")}
+        unusable = {None, *(unbound if self.vendor == "mysql" else ())}
+        unique = {each for each in unique if each and not unusable & {*each}} - {primary_key}
         return Table(self.name, columns, primary_key, unique, self.relations(constraints))
 
     def relations(self, constraints: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -226,8 +228,12 @@ class _Reader:
             field = "ZonelessDateTimeField"
         elif mysql and kind.startswith("tinyint(1)"):
             field = "BooleanField"
-        elif mysql and re.search(r"blob|binary|^bit", kind):
+        elif mysql and (sized := re.match(r"(?:var)?binary\((\d+)\)", kind)):
+            field, arguments = "SizedBinaryField", {"max_length": int(sized[1])}
+        elif mysql and "blob" in kind:
             field = "BinaryField"
+        elif mysql and kind.startswith("bit"):
+            field = "BitField"
         elif mysql and kind.startswith("year"):
             field = "IntegerField"
         elif mysql and SHAPES.match(kind):

@@ -22,7 +22,7 @@ from databases.environment import ENGINES
 from databases.foreign.tests.schema_case import SchemaTestCase
 from databases.mirror import MirrorModel, drift
 from databases.mirror.drift import compare
-from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.mirror.upstream import Column, Table, read_tables, table_kinds
 from databases.registry import models_of
@@ -138,6 +138,9 @@ COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = 
         *(models.OneToOneField(Organisation, models.DO_NOTHING, db_column="x"), "IntegerField", {}, "postgresql"),
         ["info no foreign key", "error unique"],
     ),
+    "bits": (BitField(), "BitField", {}, "mysql", []),
+    "bits that are not read as a number": (models.BinaryField(), "BitField", {}, "mysql", ["error type"]),
+    "bytes of one length": (models.BinaryField(max_length=2), "SizedBinaryField", {"max_length": 2}, "mysql", []),
     "a type that no field reads": (text(), "", {}, "mysql", ["info unknown type"]),
     "a type that is read as text": (AsTextField(), "IntegerField", {}, "postgresql", []),
     "a text that is read as text": (text(), "AsTextField", {}, "postgresql", ["error type"]),
@@ -300,6 +303,22 @@ class DriftTests(SchemaTestCase):
         introspection = connections["mirror"].introspection
         with mock.patch.object(introspection, "get_table_list", return_value=[SimpleNamespace(name="x", type=None)]):
             self.assertEqual(table_kinds(connections["mirror"]), {"x": "t"})
+
+    def test_keys_of_bytes_and_bits_are_read_and_built_again(self):
+        if connections["mirror"].vendor == "mysql":
+            columns = "id binary(2) PRIMARY KEY, x bit(8), y text, UNIQUE (y(5))"
+            self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.change(lambda editor: editor.execute("DROP TABLE drift_thing"))
+            found = [each.field for each in tables["drift_thing"].columns.values()]
+            self.assertEqual(found, ["SizedBinaryField", "BitField", "TextField"])
+            # Of a text, only the beginning can be unique.
+            self.assertEqual(tables["drift_thing"].unique, set())
+        model = model_of(id=SizedBinaryField(max_length=2, primary_key=True), x=BitField())
+        self.make(model)
+        self.assertEqual(self.found(model), [])
+        model.objects.using("mirror").create(id=b"\x00\xff", x=170)
+        self.assertEqual(model.objects.using("mirror").get(pk=b"\x00\xff", x=170).x, 170)
 
     def test_a_table_that_is_missing_does_not_hide_the_others(self):
         self.make(model_of())
