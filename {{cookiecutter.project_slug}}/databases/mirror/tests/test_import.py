@@ -161,6 +161,9 @@ class ImportTests(TradeTestCase):
         said = self.do("import_mirror_models")
         self.assertTrue(said.endswith("Tables copied: 1. Left out: 0.\nNothing to change.\n"), said)
         self.assertIn(" Errors: 0. Other differences: 0.", self.do("check_mirror"))
+        self.project.write({"layertrade/models/__init__.py": ""})
+        self.do("import_mirror_models")
+        self.assertNotIn("class ", self.text("layertrade/models/upstream.py"))
         said = self.do("import_mirror_models", "--view", "layertrade_log:nope", "--into", "layertrade")
         self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
 

@@ -154,7 +154,9 @@ class Command(BaseCommand):
 
     def files(self, generator: Generator, failed: dict[str, str]) -> dict[Path, str]:
         """Return the new contents of files."""
-        classes: dict[str, dict[str, str]] = defaultdict(dict)
+        # Also of apps whose last class you have deleted.
+        paths = settings.BASE_DIR.glob("*/models/upstream.py")
+        classes: defaultdict[str, dict[str, str]] = defaultdict(dict, {path.parts[-3]: {} for path in sorted(paths)})
         for name, copy in generator.copies.items():
             if copy.yours:
                 continue
