@@ -26,21 +26,18 @@ TYPES = {
     "postgresql": {
         "aware": "timestamptz",
         "naive": "timestamp",
-        "float": "double precision",
         "mood": "mood",
         "moods": "moods",
     },
     "mysql": {
         "aware": "datetime(6)",
         "naive": "datetime(6)",
-        "float": "double",
         "mood": "enum('sad', 'ok')",
         "moods": "enum('sad', 'ok', 'so so')",
     },
     "sqlite": {
         "aware": "datetime",
         "naive": "datetime",
-        "float": "real",
         "mood": "varchar(3)",
         "moods": "varchar(5)",
     },
@@ -56,8 +53,8 @@ COLUMNS = {
     "aware": "{aware} NOT NULL",
     "naive": "{naive} NOT NULL",
     "day": "date NOT NULL",
-    "ratio": "{float} NOT NULL",
-    "price": "decimal(8, 2) NOT NULL",
+    "ratio": "double precision NOT NULL",
+    "price": "numeric(8, 2) NOT NULL",
     "mood": "{mood} NOT NULL",
     "code": "varchar(9) NOT NULL UNIQUE",
     "other_id": "integer NOT NULL REFERENCES drift_other (id)",
@@ -80,8 +77,8 @@ CHANGES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     "naive_to_aware": ({"naive": "{aware} NOT NULL"}, "", {"postgresql": "error type naive"}),
     "date_to_timestamp": ({"day": "{naive} NOT NULL"}, "error type day", {}),
     "timestamp_to_date": ({"naive": "date NOT NULL"}, "error type naive", {}),
-    "float_to_numeric": ({"ratio": "decimal(8, 2) NOT NULL"}, "error type ratio", {}),
-    "precision_changed": ({"price": "decimal(12, 4) NOT NULL"}, "info limits price", {}),
+    "float_to_numeric": ({"ratio": "numeric(8, 2) NOT NULL"}, "error type ratio", {}),
+    "precision_changed": ({"price": "numeric(12, 4) NOT NULL"}, "info limits price", {"sqlite": ""}),
     "not_null_dropped": ({"whole": "integer NULL"}, "error null whole", {}),
     "not_null_added": ({"note": "text NOT NULL"}, "info not null note", {}),
     "key_dropped": ({"id": "integer NOT NULL"}, "error primary key", {}),
@@ -109,7 +106,12 @@ DROPPED = {
 }
 UNREADABLE = "error unreadable table"
 #: What another import does not mend.
-STAYS = {"missing": DROPPED["missing"][1], "viewed": DROPPED["viewed"][1], "unreadable": UNREADABLE}
+STAYS = {
+    "key_dropped": "error primary key",
+    "missing": DROPPED["missing"][1],
+    "viewed": DROPPED["viewed"][1],
+    "unreadable": UNREADABLE,
+}
 #: Why a wider range is an error: the row is there, and no filter finds it.
 GET = """
 import django

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -25,14 +27,16 @@ TYPES = """
            ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
     FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
 """
-#: Indexes for some rows only, which MySQL does not have: a unique one makes no column unique.
-PARTIAL = {
-    "postgresql": """
-        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
-    """,
-    "sqlite": "SELECT name FROM pragma_index_list(%s) WHERE partial",
-}
+#: PostgreSQL's indexes for some rows only, which MySQL does not have: a unique one makes no column unique.
+PARTIAL = """
+    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
+"""
+#: SQLite's unique indexes for all rows: from the text of the table, Django misreads those without a name.
+UNIQUE = """
+    SELECT l.seq, i.name FROM pragma_index_list(%s) l JOIN pragma_index_info(l.name) i
+    WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
+"""
 #: Foreign keys of one column, also those that lead to another schema.
 RELATIONS = """
     SELECT a.attname, b.attname,
@@ -45,6 +49,11 @@ RELATIONS = """
 FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
 #: MySQL converts no value of these types to text.
 SHAPES = re.compile(r"geom|point|linestring|polygon|multi")
+#: Types that Django's introspection of SQLite does not know, as other applications write them.
+ALSO_ON_SQLITE = {
+    **{"numeric": "DecimalField", "timestamp": "DateTimeField"},
+    **dict.fromkeys(("float", "double", "double precision"), "FloatField"),
+}
 #: For decimals without digits of their own: all that SQLite keeps, before the point and after.
 DIGITS = {"max_digits": 45, "decimal_places": 15}
 
@@ -173,12 +182,13 @@ class _Reader:
             if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
         ]
         primary_key = tuple(primary[0]["columns"]) if primary else ()
-        partial: set[str] = set()
-        if asking := PARTIAL.get(self.vendor):
-            partial = {label for (label,) in self.ask(asking, bare if self.vendor == "sqlite" else self.quoted)}
+        partial = {label for (label,) in self.ask(PARTIAL, self.quoted)} if self.vendor == "postgresql" else set()
         unique = {
             tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
         }
+        if self.vendor == "sqlite":
+            indexes = groupby(self.ask(UNIQUE, bare), key=itemgetter(0))
+            unique = {tuple(column for _, column in each) for _, each in indexes}
         # None stands for an expression. Of a text or blob of MySQL, only the beginning can be unique.
         unbound = {name for name, each in columns.items() if each.field in ("TextField", "BinaryField")}
         unusable = {None, *(unbound if self.vendor == "mysql" else ())}
@@ -212,7 +222,7 @@ class _Reader:
         try:
             field = self.connection.introspection.get_field_type(row.type_code, row)
         except KeyError:
-            field = "AsTextField"
+            field = ALSO_ON_SQLITE.get(str(row.type_code).partition("(")[0].strip().lower(), "AsTextField")
         arguments: dict[str, Any] = {}
         mysql = self.vendor == "mysql"
         if labels:

@@ -320,6 +320,15 @@ class DriftTests(SchemaTestCase):
         model.objects.using("mirror").create(id=b"\x00\xff", x=170)
         self.assertEqual(model.objects.using("mirror").get(pk=b"\x00\xff", x=170).x, 170)
 
+    def test_columns_that_are_unique_together_without_a_name_are_read(self):
+        columns = "id integer PRIMARY KEY, one integer, two numeric(4, 1), three double precision, UNIQUE (one, two)"
+        self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+        self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
+        tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+        self.assertEqual(tables["drift_thing"].unique, {("one", "two")})
+        fields = [each.field for each in tables["drift_thing"].columns.values()]
+        self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
+
     def test_a_table_that_is_missing_does_not_hide_the_others(self):
         self.make(model_of())
         tables, failed = read_tables(connections["mirror"], {"gone": "", "drift_thing": ""})
