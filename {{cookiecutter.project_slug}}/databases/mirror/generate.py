@@ -225,4 +225,6 @@ def bare(table: str) -> str:
 def camel(name: str) -> str:
     """Return a name for a class: `line_attribute` is `LineAttribute`."""
     found = "".join(part[0].upper() + part[1:] for part in re.split(r"[\W_]+", name) if part)
-    return found if found.isidentifier() and found not in ("None", "True", "False", "MirrorModel") else f"Table{found}"
+    # The last ones would hide what the generated file imports.
+    taken = ("None", "True", "False", "MirrorModel", *OUR_FIELDS)
+    return found if found.isidentifier() and found not in taken else f"Table{found}"

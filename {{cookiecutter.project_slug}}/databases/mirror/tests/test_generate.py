@@ -35,6 +35,7 @@ CLASSES = {
     "3d model": "Table3dModel",
     "none": "TableNone",
     "mirror_model": "TableMirrorModel",
+    "bit_field": "TableBitField",
     "straße": "Straße",
     "__": "Table",
 }
