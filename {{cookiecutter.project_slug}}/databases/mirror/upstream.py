@@ -37,14 +37,14 @@ UNIQUE = """
     SELECT l.seq, i.name FROM pragma_index_list(%s) l JOIN pragma_index_info(l.name) i
     WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
 """
-#: Foreign keys of one column, also those that lead to another schema.
+#: Foreign keys of one column, also those that lead to another schema. One that was never validated may lead nowhere.
 RELATIONS = """
     SELECT a.attname, b.attname,
            CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE format('"%%s"."%%s"', nspname, relname) END
     FROM pg_constraint c JOIN pg_class t ON t.oid = c.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
     JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
-    WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
+    WHERE c.contype = 'f' AND c.convalidated AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
 """
 FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
 #: MySQL converts no value of these types to text.

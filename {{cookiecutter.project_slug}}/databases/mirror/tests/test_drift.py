@@ -329,6 +329,17 @@ class DriftTests(SchemaTestCase):
         fields = [each.field for each in tables["drift_thing"].columns.values()]
         self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
 
+    def test_a_foreign_key_that_was_never_validated_is_none(self):
+        if connections["mirror"].vendor == "postgresql":
+            self.make(model_of(x=integer()))
+            key = "FOREIGN KEY (x) REFERENCES drift_thing (id)"
+            for validity, expected in (("NOT VALID", {}), ("", {"x": ("drift_thing", "id")})):
+                added = f"ALTER TABLE drift_thing ADD CONSTRAINT drift_key {key} {validity}"
+                self.change(lambda editor, added=added: editor.execute(added))
+                tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+                self.assertEqual(tables["drift_thing"].relations, expected)
+                self.change(lambda editor: editor.execute("ALTER TABLE drift_thing DROP CONSTRAINT drift_key"))
+
     def test_a_table_that_is_missing_does_not_hide_the_others(self):
         self.make(model_of())
         tables, failed = read_tables(connections["mirror"], {"gone": "", "drift_thing": ""})
