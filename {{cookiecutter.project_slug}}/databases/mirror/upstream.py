@@ -27,16 +27,22 @@ TYPES = """
            ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
     FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
 """
-#: PostgreSQL's indexes for some rows only, which MySQL does not have: a unique one makes no column unique.
-PARTIAL = """
-    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
-"""
-#: SQLite's unique indexes for all rows: from the text of the table, Django misreads those without a name.
-UNIQUE = """
-    SELECT l.seq, i.name FROM pragma_index_list(%s) l JOIN pragma_index_info(l.name) i
-    WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
-"""
+#: The columns of unique indexes, in their order; NULL is an expression. An index for some rows only, or an invalid one,
+#: makes nothing unique. Django counts columns that an index includes, and on SQLite misreads those without a name.
+UNIQUE = {
+    "postgresql": """
+        SELECT i.indexrelid, a.attname
+        FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+        LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+        WHERE i.indrelid = %s::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+          AND k.place <= i.indnkeyatts
+        ORDER BY 1, k.place
+    """,
+    "sqlite": """
+        SELECT l.seq, i.name FROM pragma_index_list(%s) l JOIN pragma_index_info(l.name) i
+        WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
+    """,
+}
 #: Foreign keys of one column, also those that lead to another schema. One that was never validated may lead nowhere.
 RELATIONS = """
     SELECT a.attname, b.attname,
@@ -182,13 +188,11 @@ class _Reader:
             if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
         ]
         primary_key = tuple(primary[0]["columns"]) if primary else ()
-        partial = {label for (label,) in self.ask(PARTIAL, self.quoted)} if self.vendor == "postgresql" else set()
-        unique = {
-            tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
-        }
-        if self.vendor == "sqlite":
-            indexes = groupby(self.ask(UNIQUE, bare), key=itemgetter(0))
+        if asking := UNIQUE.get(self.vendor):
+            indexes = groupby(self.ask(asking, bare if self.vendor == "sqlite" else self.quoted), key=itemgetter(0))
             unique = {tuple(column for _, column in each) for _, each in indexes}
+        else:
+            unique = {tuple(each["columns"]) for each in constraints.values() if each["unique"]}
         # None stands for an expression. Of a text or blob of MySQL, only the beginning can be unique.
         unbound = {name for name, each in columns.items() if each.field in ("TextField", "BinaryField")}
         unusable = {None, *(unbound if self.vendor == "mysql" else ())}

@@ -13,7 +13,7 @@ from unittest import mock
 from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import connections, models
+from django.db import IntegrityError, connections, models
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import SimpleTestCase
 from django.test.utils import isolate_apps
@@ -291,6 +291,18 @@ class DriftTests(SchemaTestCase):
         if connections["mirror"].features.supports_partial_indexes:
             self.change(lambda editor: editor.execute("CREATE UNIQUE INDEX drift_some ON drift_thing (x) WHERE x > 5"))
         self.assertEqual(self.found(model), ["error unique"])
+
+    def test_a_unique_index_counts_with_its_own_columns_and_if_it_is_valid(self):
+        if connections["mirror"].vendor == "postgresql":
+            self.make(model_of(x=integer(), y=integer()))
+            self.change(lambda editor: editor.execute("INSERT INTO drift_thing (x, y) VALUES (1, 1), (2, 1)"))
+            with connections["mirror"].cursor() as cursor:
+                cursor.execute("CREATE UNIQUE INDEX ON drift_thing (x) INCLUDE (y)")
+                # It fails, and stays.
+                with self.assertRaises(IntegrityError):
+                    cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY ON drift_thing (y)")
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.assertEqual(tables["drift_thing"].unique, {("x",)})
 
     def test_a_table_that_becomes_a_view_is_found(self):
         self.change(lambda editor: editor.execute("CREATE VIEW drift_thing AS SELECT 1 AS id, 2 AS x"))
