@@ -1,6 +1,6 @@
 -- A blog as many sites keep it on MariaDB, of our own making: zero dates, sets, bits, times of more than a day, keys without a sign.
 CREATE TABLE blog_users (ID bigint(20) unsigned NOT NULL AUTO_INCREMENT, login varchar(60) NOT NULL DEFAULT '', pass varchar(255) NOT NULL DEFAULT '',
-    email varchar(100) NOT NULL DEFAULT '', registered datetime NOT NULL DEFAULT '0000-00-00 00:00:00', status int(11) NOT NULL DEFAULT 0,
+    email varchar(100) NOT NULL DEFAULT '', registered datetime NOT NULL DEFAULT '0000-00-00 00:00:00', status int(11) NOT NULL DEFAULT 0 COMMENT 'FOREIGN KEY (`status`) REFERENCES `blog_terms` (`term_id`)',
     born date NOT NULL DEFAULT '0000-00-00', since year, old_year year(4) NOT NULL DEFAULT 1999, PRIMARY KEY (ID), KEY login_key (login), KEY email (email(20))) ENGINE=InnoDB;
 INSERT INTO blog_users (login, email, registered, born, since) VALUES ('glados', 'a@example.com', '2026-03-29 02:30:00', '1998-05-16', 2026),
     ('', '', DEFAULT, DEFAULT, NULL), ('Zoë 😀', 'ü@example.com', '1000-01-01 00:00:00', '2026-02-00', 0000);

@@ -52,7 +52,8 @@ RELATIONS = """
     JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
     WHERE c.contype = 'f' AND c.convalidated AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
 """
-FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
+#: A line of SHOW CREATE TABLE. Comments of columns may have the same words.
+FOREIGN_KEY = re.compile(r"^  CONSTRAINT `.+` FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)", re.M)
 #: MySQL converts no value of these types to text.
 SHAPES = re.compile(r"geom|point|linestring|polygon|multi")
 #: Types that Django's introspection of SQLite does not know, as other applications write them.

@@ -341,6 +341,15 @@ class DriftTests(SchemaTestCase):
         fields = [each.field for each in tables["drift_thing"].columns.values()]
         self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
 
+    def test_a_comment_of_a_column_is_no_foreign_key(self):
+        if connections["mirror"].vendor == "mysql":
+            key = "FOREIGN KEY (`{}`) REFERENCES `drift_thing` (`id`)".format
+            columns = f"id integer PRIMARY KEY, x integer COMMENT '{key('x')}', y integer, {key('y')}"
+            self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+            self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.assertEqual(tables["drift_thing"].relations, {"y": ("drift_thing", "id")})
+
     def test_a_foreign_key_that_was_never_validated_is_none(self):
         if connections["mirror"].vendor == "postgresql":
             self.make(model_of(x=integer()))
