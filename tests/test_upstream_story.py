@@ -119,6 +119,7 @@ HOSTILE = Upstream(
         NAME: [
             *("per%cent", "names_percent_key", "names_percent.per%cent", "names_percent.%s", "names_percent.%(name)s"),
             *('names_quote.quo"te', "names_quote.back`tick", "names_odd.$", "names_odd.semi;colon"),
+            *(f"names_sql.{name}" for name in ("for update", "into outfile", "set_config", "/* comment")),
         ],
         "cannot be read (ProgrammingError)": ['quo"te'],
         DENIED: ["rights_column", "rights_none"],

@@ -266,8 +266,9 @@ CREATE TABLE shadow_zoneless_date_time_field (id integer PRIMARY KEY, moment tim
 CREATE TABLE shadow_zone (id integer PRIMARY KEY, card macaddr, moment timestamp, document json);
 INSERT INTO shadow_zone VALUES (1, '08:00:2b:01:02:03', '2026-01-01', '{}');
 -- Words of SQL that a filter of statements could look for.
-CREATE TABLE names_sql (id integer PRIMARY KEY, "-- comment" text, "/* comment" text, "drop table" text, "returning" text);
-INSERT INTO names_sql VALUES (1, '1', '2', '3', '4');
+CREATE TABLE names_sql (id integer PRIMARY KEY, "for update" text, "into outfile" text, "set_config" text,
+    "-- comment" text, "/* comment" text, "drop table" text, "returning" text);
+INSERT INTO names_sql VALUES (1, '1', '2', '3', '4', '5', '6', '7');
 CREATE TYPE nothing AS ENUM ();
 CREATE TYPE odd_labels AS ENUM ('', E'new\nline', 'back\slash', '"quotes"', '{brace}', 'ünï');
 CREATE TABLE types_enum (id integer PRIMARY KEY, none_ nothing, label odd_labels);

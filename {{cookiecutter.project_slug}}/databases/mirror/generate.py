@@ -16,6 +16,7 @@ from django.db.models import Model
 
 from databases.mirror.models import MirrorModel
 from databases.mirror.router import MIRROR
+from databases.mirror.session import only_reads
 from databases.mirror.upstream import Column, Table
 
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
@@ -207,8 +208,10 @@ def why_no_field(column: Column) -> str:
 
 
 def unusable(*names: str) -> bool:
-    """Return whether Django escapes one of these names wrongly or refuses it, or our filter sees two statements."""
-    return bool({*"".join(names)} & {*'%"`;', *("$" if connections[MIRROR].vendor == "postgresql" else "")})
+    """Return whether Django escapes one of these names wrongly or refuses it, or our filter sees more than a name."""
+    connection = connections[MIRROR]
+    refused = {*'%"`', *("$" if connection.vendor == "postgresql" else "")}
+    return any(refused & {*name} or not only_reads(f"SELECT {connection.ops.quote_name(name)}") for name in names)
 
 
 def _normalized(name: str, used: list[str], is_relation: bool) -> str:

@@ -87,7 +87,7 @@ class NameTests(SimpleTestCase):
         self.assertIn('    # "where" is left out: Django has no field for \n', text)
         # Django refuses a dollar sign on PostgreSQL alone.
         dollar = ["a$b"] if connections["mirror"].vendor == "postgresql" else []
-        for bad in ("a%b", 'a"b', "a`b", "a;b", *dollar):
+        for bad in ("a%b", 'a"b', "a`b", "a;b", "for update", *dollar):
             self.assertEqual(why_no_class(table(bad, column("id"))), "Django cannot use such names")
             self.assertEqual(why_no_class(table("a", column(bad))), "Django cannot use such names")
         self.assertEqual(why_no_class(table("a", column("id"))), "")
