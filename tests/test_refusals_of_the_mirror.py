@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -15,8 +15,8 @@ from tests.conftest import Baker
 from tests.support import refusals, settings
 from tests.support.bakes import Bake
 from tests.support.databases import DatabaseServer
-from tests.support.documents import blocks
 from tests.support.environments import Environment
+from tests.support.readers import make_reader
 from tests.support.refusals import BARRIERS
 from tests.support.template import ROOT
 from tests.support.upstream import MAKE_TABLES
@@ -334,23 +334,6 @@ def upstream(
 def try_all(upstream: Upstream) -> TryAll:
     """Return what makes the attempts."""
     return lambda barriers, user: cast(Outcomes, upstream.run(user, ATTEMPT, barriers))
-
-
-def make_reader(project: Bake, server: DatabaseServer, pristine: str, name: str, owner_url: str) -> str:
-    """Create the user that the project's README describes, and return the URL that logs in as it."""
-    (sql,) = blocks(project.read("README.md"), "sql")
-    reader = f"reader_{name}"
-    (owner,) = server.execute("SELECT current_user")[0]
-    for statement in filter(None, map(str.strip, sql.split(";"))):
-        told = statement.replace("main_site_owner", str(owner)).replace("…", "reads only")
-        # MySQL grants rights by the name of a database, and PostgreSQL inside the database.
-        database = name if project.answers["__mysql"] else pristine
-        told = re.sub(r"\bmain_site\b", f"`{name}`" if project.answers["__mysql"] else f'"{pristine}"', told)
-        server.execute(re.sub(r"\breader\b", reader, told), "" if project.answers["__mysql"] else database)
-    login, _, place = owner_url.partition("://")[2].rpartition("@")
-    assert login, owner_url
-    scheme = owner_url.partition("://")[0]
-    return f"{scheme}://{reader}:{quote('reads only')}@{place}"
 
 
 def test_each_write_is_refused_by_the_barriers_in_the_readme(

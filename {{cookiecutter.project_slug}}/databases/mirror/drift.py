@@ -18,6 +18,8 @@ from databases.mirror.router import MIRROR
 from databases.mirror.upstream import DIGITS, Column, Table, read_tables
 from databases.registry import models_of
 
+#: Fields of ours that read what a field of Django's reads.
+LIKE = {"BitField": "PositiveBigIntegerField", "SizedBinaryField": "BinaryField"}
 TEXTS = dict.fromkeys(("CharField", "TextField", "SlugField", "FileField", "FilePathField"), "text")
 #: What databases other than PostgreSQL keep in columns of another family, and Django reads from there.
 ALSO = {
@@ -70,7 +72,7 @@ def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -
         # Databases say of every column of a view that it can be NULL.
         if column.null and not field.null and field not in meta.pk_fields and not table.is_view:
             yield "error", name, "null", f"the column {name!r} can be NULL"
-        if field.null and not column.null:
+        if field.null and not (column.null or column.is_zero):
             yield "info", name, "not null", f"the column {name!r} is never NULL"
         for level, kind, text in _differences(field, column, connection):
             yield level, name, kind, f"the column {name!r} {text}"
@@ -107,14 +109,14 @@ def _differences(field: Any, column: Column, connection: BaseDatabaseWrapper) ->
     name = (
         type(field).__name__ if isinstance(field, ZonelessDateTimeField | PlainJSONField) else field.get_internal_type()
     )
-    ranges = connection.ops.integer_field_ranges
-    here, there = ("integer" if each in ranges else TEXTS.get(each, each) for each in (name, column.field))
+    ranges, like = connection.ops.integer_field_ranges, LIKE.get(column.field, column.field)
+    here, there = ("integer" if each in ranges else TEXTS.get(each, each) for each in (name, like))
     if not there:
         yield "info", "unknown type", f"has a type that was not compared: {column.type}"
     elif here != there and (connection.vendor == "postgresql" or ALSO.get(name) != there):
         yield "error", "type", f"is {column.type}, and {name} here"
     elif here == there == "integer" and not is_relation:
-        low, high = connection.ops.integer_field_range(column.field)
+        low, high = connection.ops.integer_field_range(like)
         lowest, highest = connection.ops.integer_field_range(name)
         # PostgreSQL and SQLite have no type for positive numbers, but a constraint.
         if high > highest or (connection.vendor == "mysql" and low < lowest):

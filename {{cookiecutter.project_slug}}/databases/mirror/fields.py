@@ -25,6 +25,20 @@ class PlainJSONField(SelectedAsText, models.JSONField):
     """PostgreSQL's `json`: psycopg would parse it, and Django once more. Django's own field is for `jsonb`."""
 
 
+class SizedBinaryField(models.BinaryField):
+    """MySQL's `binary(16)`: as `longblob`, the type of Django's own field, a test database could not have it as key."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        return f"varbinary({self.max_length})" if connection.vendor == "mysql" else super().db_type(connection)
+
+
+class BitField(models.PositiveBigIntegerField):
+    """MySQL's `bit(8)`, read as a number: the driver has bytes, by which no row is found."""
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        return f"CAST({sql} AS UNSIGNED)" if compiler.connection.vendor == "mysql" else sql, params
+
+
 class ZonelessDateTimeField(models.DateTimeField):
     """PostgreSQL's `timestamp` without a time zone, read in `DATABASES["mirror"]["TIME_ZONE"]`, by default UTC.
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.management.commands import inspectdb
+from django.db import connections
 from django.db.backends.utils import split_identifier
 from django.db.models import Model
 
 from databases.mirror.models import MirrorModel
+from databases.mirror.router import MIRROR
+from databases.mirror.session import only_reads
 from databases.mirror.upstream import Column, Table
 
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
@@ -23,7 +26,7 @@ HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again.
 from django.db import models
 
 from databases.mirror import MirrorModel
-from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
 '''
 #: A class in a generated file: its name, the chosen key and the table.
 CLASS = re.compile(
@@ -31,9 +34,7 @@ CLASS = re.compile(
 )
 #: A table without a class: the name of the class, and the table.
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
-#: What Django does not escape in names.
-UNUSABLE = re.compile('[%"`]')
-OUR_FIELDS = ("AsTextField", "PlainJSONField", "ZonelessDateTimeField")
+OUR_FIELDS = ("AsTextField", "BitField", "PlainJSONField", "SizedBinaryField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
 RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects", "pk"]
 
@@ -104,6 +105,9 @@ class Generator:
         """Return whether a column can be a foreign key here: to a copy, and to a column that is unique there."""
         other, key = table.relations.get(column, ("", ""))
         there = self.tables.get(other)
+        if bare(other) == bare(table.name) and other != table.name:
+            # Two schemas have this name: PostgreSQL calls it ambiguous in a query that joins both.
+            return False
         return bool(there and len(there.primary_key) == 1 and there.is_unique(key) and there.columns[key].field)
 
     def _field_names(self, table: Table) -> dict[str, str]:
@@ -113,7 +117,7 @@ class Generator:
         names: dict[str, str] = {}
         used = [*RESERVED]
         for column in table.columns.values():
-            if column.field and not UNUSABLE.search(column.name):
+            if column.field and not unusable(column.name):
                 leads = self._leads(table, column.name)
                 name = _normalized(column.name, used, leads)
                 if leads and f"{name}_id" in used:
@@ -166,7 +170,7 @@ class Generator:
         elif column.name in table.relations:
             note = f"  # a foreign key to {'.'.join(map(str, table.relations[column.name]))}, which is not copied"
         arguments |= {"primary_key": True} if primary else {"unique": True} if unique and not leads else {}
-        arguments |= {"null": True} if column.null and column.name not in table.primary_key else {}
+        arguments |= {"null": True} if (column.null or column.is_zero) and column.name not in table.primary_key else {}
         arguments |= {"db_column": column.name} if column.name != (f"{name}_id" if leads else name) else {}
         cls = cls if cls in OUR_FIELDS else f"models.{cls}"
         return f"{name} = {cls}({', '.join([*words, *_as_words(arguments)])}){note}"
@@ -192,7 +196,7 @@ def _literal(value: Any) -> str:
 
 def why_no_class(table: Table) -> str:
     """Return why a table has no class, or `""` if it has one."""
-    if UNUSABLE.search("".join([bare(table.name), *table.primary_key])):
+    if unusable(bare(table.name), *table.primary_key):
         return "Django cannot use such names"
     keys = [table.columns.get(each) for each in table.primary_key]
     return "" if keys and all(key and key.field for key in keys) else "it has no primary key that Django can use"
@@ -201,6 +205,13 @@ def why_no_class(table: Table) -> str:
 def why_no_field(column: Column) -> str:
     """Return why a column has no field."""
     return "Django cannot use such names" if column.field else f"Django has no field for {column.type}"
+
+
+def unusable(*names: str) -> bool:
+    """Return whether Django escapes one of these names wrongly or refuses it, or our filter sees more than a name."""
+    connection = connections[MIRROR]
+    refused = {*'%"`', *("$" if connection.vendor == "postgresql" else "")}
+    return any(refused & {*name} or not only_reads(f"SELECT {connection.ops.quote_name(name)}") for name in names)
 
 
 def _normalized(name: str, used: list[str], is_relation: bool) -> str:
@@ -217,4 +228,6 @@ def bare(table: str) -> str:
 def camel(name: str) -> str:
     """Return a name for a class: `line_attribute` is `LineAttribute`."""
     found = "".join(part[0].upper() + part[1:] for part in re.split(r"[\W_]+", name) if part)
-    return found if found.isidentifier() and found not in ("None", "True", "False", "MirrorModel") else f"Table{found}"
+    # The last ones would hide what the generated file imports.
+    taken = ("None", "True", "False", "MirrorModel", *OUR_FIELDS)
+    return found if found.isidentifier() and found not in taken else f"Table{found}"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -25,39 +27,57 @@ TYPES = """
            ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
     FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
 """
-#: Indexes for some rows only, which MySQL does not have: a unique one makes no column unique.
-PARTIAL = {
+#: The columns of unique indexes, in their order; NULL is an expression. An index for some rows only, or an invalid one,
+#: makes nothing unique. Django counts columns that an index includes, and on SQLite misreads those without a name.
+UNIQUE = {
     "postgresql": """
-        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE i.indrelid = %s::regclass AND i.indpred IS NOT NULL
+        SELECT i.indexrelid, a.attname
+        FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+        LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+        WHERE i.indrelid = %s::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+          AND k.place <= i.indnkeyatts
+        ORDER BY 1, k.place
     """,
-    "sqlite": "SELECT name FROM pragma_index_list(%s) WHERE partial",
+    "sqlite": """
+        SELECT l.seq, i.name FROM pragma_index_list(%s) l JOIN pragma_index_info(l.name) i
+        WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
+    """,
 }
-#: Foreign keys of one column, also those that lead to another schema.
+#: Foreign keys of one column, also those that lead to another schema. One that was never validated may lead nowhere.
 RELATIONS = """
     SELECT a.attname, b.attname,
            CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE format('"%%s"."%%s"', nspname, relname) END
     FROM pg_constraint c JOIN pg_class t ON t.oid = c.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
     JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
-    WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
+    WHERE c.contype = 'f' AND c.convalidated AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 1
 """
-FOREIGN_KEY = re.compile(r"FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)")
+#: A line of SHOW CREATE TABLE. Comments of columns may have the same words.
+FOREIGN_KEY = re.compile(r"^  CONSTRAINT `.+` FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)", re.M)
 #: MySQL converts no value of these types to text.
 SHAPES = re.compile(r"geom|point|linestring|polygon|multi")
+#: Types that Django's introspection of SQLite does not know, as other applications write them.
+ALSO_ON_SQLITE = {
+    **{"numeric": "DecimalField", "timestamp": "DateTimeField"},
+    **dict.fromkeys(("float", "double", "double precision"), "FloatField"),
+}
 #: For decimals without digits of their own: all that SQLite keeps, before the point and after.
 DIGITS = {"max_digits": 45, "decimal_places": 15}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database."""
+    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database.
+
+    `is_zero` says that a NOT NULL column may hold MySQL's date 0000-00-00, which arrives as None.
+    """
 
     name: str
     field: str
     arguments: dict[str, Any]
     null: bool
     type: str
+    is_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,8 @@ def table_kinds(connection: BaseDatabaseWrapper, schema: str = "") -> dict[str, 
     """Return t (table), p (part of a table) or v (view) for each name, as `db_table` has it, in a schema."""
     with _in_schema(connection, schema), connection.cursor() as cursor:
         found = connection.introspection.get_table_list(cursor)
-    return {f'"{schema}"."{info.name}"' if schema else info.name: info.type for info in found}
+    # Django does not tell the kind of MariaDB's tables with system versioning.
+    return {f'"{schema}"."{info.name}"' if schema else info.name: info.type or "t" for info in found}
 
 
 def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tuple[dict[str, Table], dict[str, str]]:
@@ -156,7 +177,7 @@ class _Reader:
             rows = introspection.get_table_description(self.cursor, bare)
             constraints = {} if is_view else introspection.get_constraints(self.cursor, bare)
         types = self.types()
-        # A date 0000-00-00 of MySQL arrives as None, a TIME may have any hours: no Django project writes either.
+        # A date may be 0000-00-00, and a TIME have any hours: no Django project writes either.
         odd = self.vendor == "mysql" and "django_migrations" not in kinds
         columns = {row.name: self.column(row, *types.get(row.name, ("", [])), odd, is_view) for row in rows}
         if is_view or key:
@@ -168,14 +189,15 @@ class _Reader:
             if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
         ]
         primary_key = tuple(primary[0]["columns"]) if primary else ()
-        partial: set[str] = set()
-        if asking := PARTIAL.get(self.vendor):
-            partial = {label for (label,) in self.ask(asking, bare if self.vendor == "sqlite" else self.quoted)}
-        unique = {
-            tuple(each["columns"]) for label, each in constraints.items() if each["unique"] and label not in partial
-        }
-        # None stands for an expression.
-        unique = {each for each in unique if each and None not in each} - {primary_key}
+        if asking := UNIQUE.get(self.vendor):
+            indexes = groupby(self.ask(asking, bare if self.vendor == "sqlite" else self.quoted), key=itemgetter(0))
+            unique = {tuple(column for _, column in each) for _, each in indexes}
+        else:
+            unique = {tuple(each["columns"]) for each in constraints.values() if each["unique"]}
+        # None stands for an expression. Of a text or blob of MySQL, only the beginning can be unique.
+        unbound = {name for name, each in columns.items() if each.field in ("TextField", "BinaryField")}
+        unusable = {None, *(unbound if self.vendor == "mysql" else ())}
+        unique = {each for each in unique if each and not unusable & {*each}} - {primary_key}
         return Table(self.name, columns, primary_key, unique, self.relations(constraints))
 
     def relations(self, constraints: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -205,7 +227,7 @@ class _Reader:
         try:
             field = self.connection.introspection.get_field_type(row.type_code, row)
         except KeyError:
-            field = "AsTextField"
+            field = ALSO_ON_SQLITE.get(str(row.type_code).partition("(")[0].strip().lower(), "AsTextField")
         arguments: dict[str, Any] = {}
         mysql = self.vendor == "mysql"
         if labels:
@@ -221,8 +243,12 @@ class _Reader:
             field = "ZonelessDateTimeField"
         elif mysql and kind.startswith("tinyint(1)"):
             field = "BooleanField"
-        elif mysql and re.search(r"blob|binary|^bit", kind):
+        elif mysql and (sized := re.match(r"(?:var)?binary\((\d+)\)", kind)):
+            field, arguments = "SizedBinaryField", {"max_length": int(sized[1])}
+        elif mysql and "blob" in kind:
             field = "BinaryField"
+        elif mysql and kind.startswith("bit"):
+            field = "BitField"
         elif mysql and kind.startswith("year"):
             field = "IntegerField"
         elif mysql and SHAPES.match(kind):
@@ -236,5 +262,5 @@ class _Reader:
         elif field == "DecimalField":
             told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
             arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
-        null = bool(row.null_ok) or is_view or (odd and field in ("DateField", "DateTimeField"))
-        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field)
+        null, is_zero = bool(row.null_ok) or is_view, odd and field in ("DateField", "DateTimeField")
+        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field, is_zero)

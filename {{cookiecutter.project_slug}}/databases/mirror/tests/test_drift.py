@@ -13,7 +13,7 @@ from unittest import mock
 from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import connections, models
+from django.db import IntegrityError, connections, models
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import SimpleTestCase
 from django.test.utils import isolate_apps
@@ -22,9 +22,9 @@ from databases.environment import ENGINES
 from databases.foreign.tests.schema_case import SchemaTestCase
 from databases.mirror import MirrorModel, drift
 from databases.mirror.drift import compare
-from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
+from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
 from databases.mirror.tests.people.models import Member, Organisation
-from databases.mirror.upstream import Column, Table, read_tables
+from databases.mirror.upstream import Column, Table, read_tables, table_kinds
 from databases.registry import models_of
 from databases.testing.settings import LAYER
 from databases.tests import production
@@ -138,6 +138,9 @@ COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = 
         *(models.OneToOneField(Organisation, models.DO_NOTHING, db_column="x"), "IntegerField", {}, "postgresql"),
         ["info no foreign key", "error unique"],
     ),
+    "bits": (BitField(), "BitField", {}, "mysql", []),
+    "bits that are not read as a number": (models.BinaryField(), "BitField", {}, "mysql", ["error type"]),
+    "bytes of one length": (models.BinaryField(max_length=2), "SizedBinaryField", {"max_length": 2}, "mysql", []),
     "a type that no field reads": (text(), "", {}, "mysql", ["info unknown type"]),
     "a type that is read as text": (AsTextField(), "IntegerField", {}, "postgresql", []),
     "a text that is read as text": (text(), "AsTextField", {}, "postgresql", ["error type"]),
@@ -191,6 +194,8 @@ class ComparisonTests(SimpleTestCase):
         ):
             column = Column("x", "IntegerField", {}, there, "integer")
             self.assertEqual(self.found(model_of(x=integer(null=here)), column), expected)
+            zero = Column("x", "DateField", {}, False, "date", is_zero=True)
+            self.assertEqual(self.found(model_of(x=models.DateField(null=here)), zero), [])
         key = model_of(id=None, x=integer(primary_key=True))
         column = Column("x", "IntegerField", {}, True, "integer")
         self.assertEqual(self.found(key, column, primary_key=("x",)), ["info extra column"])
@@ -287,12 +292,74 @@ class DriftTests(SchemaTestCase):
             self.change(lambda editor: editor.execute("CREATE UNIQUE INDEX drift_some ON drift_thing (x) WHERE x > 5"))
         self.assertEqual(self.found(model), ["error unique"])
 
+    def test_a_unique_index_counts_with_its_own_columns_and_if_it_is_valid(self):
+        if connections["mirror"].vendor == "postgresql":
+            self.make(model_of(x=integer(), y=integer()))
+            self.change(lambda editor: editor.execute("INSERT INTO drift_thing (x, y) VALUES (1, 1), (2, 1)"))
+            with connections["mirror"].cursor() as cursor:
+                cursor.execute("CREATE UNIQUE INDEX ON drift_thing (x) INCLUDE (y)")
+                # It fails, and stays.
+                with self.assertRaises(IntegrityError):
+                    cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY ON drift_thing (y)")
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.assertEqual(tables["drift_thing"].unique, {("x",)})
+
     def test_a_table_that_becomes_a_view_is_found(self):
         self.change(lambda editor: editor.execute("CREATE VIEW drift_thing AS SELECT 1 AS id, 2 AS x"))
         self.addCleanup(self.change, lambda editor: editor.execute("DROP VIEW drift_thing"))
         fields = {"id": AsTextField(primary_key=True), "x": AsTextField()}
         self.assertEqual(self.found(model_of(**fields)), ["error view"])
         self.assertEqual(self.found(model_of(**fields, chosen_key="id"), "id"), [])
+
+    def test_a_table_of_a_kind_that_django_does_not_tell_is_a_table(self):
+        introspection = connections["mirror"].introspection
+        with mock.patch.object(introspection, "get_table_list", return_value=[SimpleNamespace(name="x", type=None)]):
+            self.assertEqual(table_kinds(connections["mirror"]), {"x": "t"})
+
+    def test_keys_of_bytes_and_bits_are_read_and_built_again(self):
+        if connections["mirror"].vendor == "mysql":
+            columns = "id binary(2) PRIMARY KEY, x bit(8), y text, UNIQUE (y(5))"
+            self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.change(lambda editor: editor.execute("DROP TABLE drift_thing"))
+            found = [each.field for each in tables["drift_thing"].columns.values()]
+            self.assertEqual(found, ["SizedBinaryField", "BitField", "TextField"])
+            # Of a text, only the beginning can be unique.
+            self.assertEqual(tables["drift_thing"].unique, set())
+        model = model_of(id=SizedBinaryField(max_length=2, primary_key=True), x=BitField())
+        self.make(model)
+        self.assertEqual(self.found(model), [])
+        model.objects.using("mirror").create(id=b"\x00\xff", x=170)
+        self.assertEqual(model.objects.using("mirror").get(pk=b"\x00\xff", x=170).x, 170)
+
+    def test_columns_that_are_unique_together_without_a_name_are_read(self):
+        columns = "id integer PRIMARY KEY, one integer, two numeric(4, 1), three double precision, UNIQUE (one, two)"
+        self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+        self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
+        tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+        self.assertEqual(tables["drift_thing"].unique, {("one", "two")})
+        fields = [each.field for each in tables["drift_thing"].columns.values()]
+        self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
+
+    def test_a_comment_of_a_column_is_no_foreign_key(self):
+        if connections["mirror"].vendor == "mysql":
+            key = "FOREIGN KEY (`{}`) REFERENCES `drift_thing` (`id`)".format
+            columns = f"id integer PRIMARY KEY, x integer COMMENT '{key('x')}', y integer, {key('y')}"
+            self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
+            self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.assertEqual(tables["drift_thing"].relations, {"y": ("drift_thing", "id")})
+
+    def test_a_foreign_key_that_was_never_validated_is_none(self):
+        if connections["mirror"].vendor == "postgresql":
+            self.make(model_of(x=integer()))
+            key = "FOREIGN KEY (x) REFERENCES drift_thing (id)"
+            for validity, expected in (("NOT VALID", {}), ("", {"x": ("drift_thing", "id")})):
+                added = f"ALTER TABLE drift_thing ADD CONSTRAINT drift_key {key} {validity}"
+                self.change(lambda editor, added=added: editor.execute(added))
+                tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+                self.assertEqual(tables["drift_thing"].relations, expected)
+                self.change(lambda editor: editor.execute("ALTER TABLE drift_thing DROP CONSTRAINT drift_key"))
 
     def test_a_table_that_is_missing_does_not_hide_the_others(self):
         self.make(model_of())

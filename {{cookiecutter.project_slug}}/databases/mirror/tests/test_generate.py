@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connections
 from django.test import SimpleTestCase
 
 from databases.mirror.generate import CLASS, LEFT_OUT, Copy, Generator, camel, why_no_class
@@ -34,6 +35,7 @@ CLASSES = {
     "3d model": "Table3dModel",
     "none": "TableNone",
     "mirror_model": "TableMirrorModel",
+    "bit_field": "TableBitField",
     "straße": "Straße",
     "__": "Table",
 }
@@ -83,7 +85,9 @@ class NameTests(SimpleTestCase):
         text = classes(table("thing", column("id"), column("per%cent"), column("where", "", null=True)))["thing"]
         self.assertIn('    # "per%cent" is left out: Django cannot use such names\n', text)
         self.assertIn('    # "where" is left out: Django has no field for \n', text)
-        for bad in ("a%b", 'a"b', "a`b"):
+        # Django refuses a dollar sign on PostgreSQL alone.
+        dollar = ["a$b"] if connections["mirror"].vendor == "postgresql" else []
+        for bad in ("a%b", 'a"b', "a`b", "a;b", "for update", *dollar):
             self.assertEqual(why_no_class(table(bad, column("id"))), "Django cannot use such names")
             self.assertEqual(why_no_class(table("a", column(bad))), "Django cannot use such names")
         self.assertEqual(why_no_class(table("a", column("id"))), "")
@@ -160,6 +164,12 @@ class RelationTests(SimpleTestCase):
         self.assertIn("    parent_id = models.IntegerField()", text)
         self.assertIn('    parent_relation = models.ForeignKey("self", models.DO_NOTHING, db_column="parent")', text)
 
+    def test_a_key_to_a_table_of_the_same_name_in_another_schema_stays_a_column(self):
+        there = '"other"."page"'
+        old = table("page", column("id"), column("new_id"), new_id=(there, "id"))
+        text = classes(old, table(there, column("id")))["page"]
+        self.assertIn("    new_id = models.IntegerField()  # a foreign key", text)
+
     def link(self, name: str, *columns: Column, unique: Any = (("book_id", "tag_id"),)) -> str:
         keys = {"book_id": ("book", "id"), "tag_id": ("tag", "id")}
         between = table(name, column("id"), column("book_id"), column("tag_id"), *columns, unique=unique, **keys)
@@ -192,10 +202,12 @@ class RelationTests(SimpleTestCase):
                 column("mood", "CharField", max_length=3, choices=[["ok", "ok"]]),
                 column("n", "AutoField"),
                 column("at", "ZonelessDateTimeField"),
+                Column("zero", "DateField", {}, False, "date", is_zero=True),
                 unique=[("mood",), ("n", "at")],
             )
         )["thing"]
         self.assertIn('mood = models.CharField(max_length=3, choices=[["ok", "ok"]], unique=True)', texts)
         # Only a primary key may be an AutoField.
         self.assertIn("    n = models.IntegerField()\n    at = ZonelessDateTimeField()\n", texts)
+        self.assertIn("    zero = models.DateField(null=True)\n", texts)
         self.assertIn('unique_together = [["n", "at"]]', texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connections
 
 from databases.foreign.tests.small_project import SEEDS
+from databases.mirror.management.commands.import_mirror_models import concrete_class
 from databases.mirror.tests.trade_project import TradeTestCase
 
 #: A test that a user may write for the copied models.
@@ -160,8 +161,22 @@ class ImportTests(TradeTestCase):
         said = self.do("import_mirror_models")
         self.assertTrue(said.endswith("Tables copied: 1. Left out: 0.\nNothing to change.\n"), said)
         self.assertIn(" Errors: 0. Other differences: 0.", self.do("check_mirror"))
+        self.project.write({"layertrade/models/__init__.py": ""})
+        self.do("import_mirror_models")
+        self.assertNotIn("class ", self.text("layertrade/models/upstream.py"))
         said = self.do("import_mirror_models", "--view", "layertrade_log:nope", "--into", "layertrade")
         self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
+
+    def test_an_app_for_tables_that_are_left_out_is_not_created(self):
+        said = self.do("import_mirror_models", "--tables", "layertrade_log", "--into", "logs")
+        self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
+        self.assertTrue(said.endswith("Tables copied: 0. Left out: 1.\nNothing to change.\n"), said)
+        self.assertFalse((self.project.path / "logs").exists())
+
+    def test_a_class_of_a_long_name_fits_the_line(self):
+        self.assertEqual(concrete_class("Item"), "class Item(upstream.Item): ...")
+        long = "Item" * 15
+        self.assertEqual(concrete_class(long), f"class {long}(\n    upstream.{long}\n): ...")
 
     def test_chosen_tables_go_into_one_app_whose_name_is_not_taken(self):
         self.do("import_mirror_models", "--tables", "layertrade_p*", "layerstock_depot", "--into", "auth")

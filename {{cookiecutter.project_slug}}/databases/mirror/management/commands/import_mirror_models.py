@@ -46,6 +46,7 @@ NAMES = (
     "SELECT t.app_label, t.model, p.name FROM django_content_type t "
     "JOIN auth_permission p ON p.content_type_id = t.id WHERE p.name LIKE 'Can add %'"
 )
+LINE_LENGTH = 120
 USED = re.compile(r"\bupstream\.(\w+)|\bupstream import (?:\(([^)]*)\)|([^\n]*))")
 
 
@@ -153,7 +154,9 @@ class Command(BaseCommand):
 
     def files(self, generator: Generator, failed: dict[str, str]) -> dict[Path, str]:
         """Return the new contents of files."""
-        classes: dict[str, dict[str, str]] = defaultdict(dict)
+        # Also of apps whose last class you have deleted.
+        paths = settings.BASE_DIR.glob("*/models/upstream.py")
+        classes: defaultdict[str, dict[str, str]] = defaultdict(dict, {path.parts[-3]: {} for path in sorted(paths)})
         for name, copy in generator.copies.items():
             if copy.yours:
                 continue
@@ -163,6 +166,9 @@ class Command(BaseCommand):
         result: dict[Path, str] = {}
         for app, texts in classes.items():
             folder = settings.BASE_DIR / app
+            if all(text.startswith("#") for text in texts.values()) and not folder.exists():
+                # An app without a model would be one more to install, for nothing.
+                continue
             if (folder / "models.py").exists():
                 raise CommandError(f"{app}/models.py is in the way: make it {app}/models/__init__.py first.")
             if not folder.exists():
@@ -174,7 +180,7 @@ class Command(BaseCommand):
             new = [name for name in sorted(texts) if name not in used and not texts[name].startswith("#")]
             if new and not re.search(r"^from \. import .*\bupstream\b", text, re.M):
                 text += "\nfrom . import upstream  # noqa: E402\n"
-            result[yours] = text + "".join(f"\n\nclass {name}(upstream.{name}): ...\n" for name in new)
+            result[yours] = text + "".join(f"\n\n{concrete_class(name)}\n" for name in new)
         return result
 
     def save(self, files: dict[Path, str], dry_run: bool) -> None:
@@ -199,6 +205,12 @@ class Command(BaseCommand):
                 self.stdout.write("\n".join([f"Add to {setting} in config/{place}.py:", *map(entry.format, absent)]))
         then = f"Then run: python manage.py makemigrations {' '.join(touched)}"
         self.stdout.write(then if touched else "Nothing to change.")
+
+
+def concrete_class(name: str) -> str:
+    """Return the class that is yours, on lines that are short enough for this project's ruff."""
+    line = f"class {name}(upstream.{name}): ..."
+    return line if len(line) <= LINE_LENGTH else f"class {name}(\n    upstream.{name}\n): ..."
 
 
 def used_names(app: str) -> set[str]:
