@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.management.commands import inspectdb
-from django.db import connections
 from django.db.backends.utils import split_identifier
 from django.db.models import Model
 
 from databases.mirror.models import MirrorModel
-from databases.mirror.router import MIRROR
-from databases.mirror.session import only_reads
 from databases.mirror.upstream import Column, Table
 
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
@@ -117,9 +114,10 @@ class Generator:
         names: dict[str, str] = {}
         used = [*RESERVED]
         for column in table.columns.values():
-            if column.field and not unusable(column.name):
-                leads = self._leads(table, column.name)
-                name = _normalized(column.name, used, leads)
+            leads = self._leads(table, column.name)
+            name = _normalized(column.name, used, leads)
+            # `x²` is a word of letters to `inspectdb`, and no name to Python.
+            if column.field and column.is_usable and name.isidentifier():
                 if leads and f"{name}_id" in used:
                     name = _normalized(f"{name}_relation", used, leads)
                 names[column.name] = name
@@ -155,7 +153,7 @@ class Generator:
         """Return the field for a column, or a comment."""
         name = self.fields[table.name].get(column.name)
         if not name:
-            return f"# {_literal(column.name)} is left out: {why_no_field(column)}"
+            return _comment(f"{_literal(column.name)} is left out: {why_no_field(column)}")
         unique, primary = table.is_unique(column.name), table.primary_key == (column.name,)
         # Only a primary key may be an AutoField.
         cls = column.field if primary else column.field.replace("AutoField", "IntegerField")
@@ -168,7 +166,8 @@ class Generator:
             arguments = {} if (key,) == self.tables[other].primary_key else {"to_field": self.fields[other][key]}
             arguments |= self._related_name(table.name, other, name, unique)
         elif column.name in table.relations:
-            note = f"  # a foreign key to {'.'.join(map(str, table.relations[column.name]))}, which is not copied"
+            target = ".".join(map(str, table.relations[column.name]))
+            note = f"  {_comment(f'a foreign key to {target}, which is not copied')}"
         arguments |= {"primary_key": True} if primary else {"unique": True} if unique and not leads else {}
         arguments |= {"null": True} if (column.null or column.is_zero) and column.name not in table.primary_key else {}
         arguments |= {"db_column": column.name} if column.name != (f"{name}_id" if leads else name) else {}
@@ -189,6 +188,11 @@ def _as_words(arguments: Mapping[str, Any]) -> list[str]:
     return [f"{key}={_literal(value)}" for key, value in arguments.items()]
 
 
+def _comment(text: str) -> str:
+    """Return a comment of one line: what came after a line break in a name would be run."""
+    return f"# {''.join(char if char.isprintable() else '?' for char in text)}"
+
+
 def _literal(value: Any) -> str:
     """Return a text, or lists of texts, with the quotes that formatters of Python prefer."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str | list) else repr(value)
@@ -196,22 +200,17 @@ def _literal(value: Any) -> str:
 
 def why_no_class(table: Table) -> str:
     """Return why a table has no class, or `""` if it has one."""
-    if unusable(bare(table.name), *table.primary_key):
-        return "Django cannot use such names"
     keys = [table.columns.get(each) for each in table.primary_key]
-    return "" if keys and all(key and key.field for key in keys) else "it has no primary key that Django can use"
+    return (
+        ""
+        if keys and all(key and key.field and key.is_usable for key in keys)
+        else "it has no primary key that Django can use"
+    )
 
 
 def why_no_field(column: Column) -> str:
     """Return why a column has no field."""
     return "Django cannot use such names" if column.field else f"Django has no field for {column.type}"
-
-
-def unusable(*names: str) -> bool:
-    """Return whether Django escapes one of these names wrongly or refuses it, or our filter sees more than a name."""
-    connection = connections[MIRROR]
-    refused = {*'%"`', *("$" if connection.vendor == "postgresql" else "")}
-    return any(refused & {*name} or not only_reads(f"SELECT {connection.ops.quote_name(name)}") for name in names)
 
 
 def _normalized(name: str, used: list[str], is_relation: bool) -> str:
@@ -227,7 +226,8 @@ def bare(table: str) -> str:
 
 def camel(name: str) -> str:
     """Return a name for a class: `line_attribute` is `LineAttribute`."""
-    found = "".join(part[0].upper() + part[1:] for part in re.split(r"[\W_]+", name) if part)
+    words = "".join(char if f"a{char}".isidentifier() else "_" for char in name).split("_")
+    found = "".join(word[0].upper() + word[1:] for word in words if word)
     # The last ones would hide what the generated file imports.
     taken = ("None", "True", "False", "MirrorModel", *OUR_FIELDS)
     return found if found.isidentifier() and found not in taken else f"Table{found}"

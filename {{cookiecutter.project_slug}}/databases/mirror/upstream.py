@@ -14,6 +14,8 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import split_identifier
 
+from databases.mirror.session import only_reads
+
 #: PostgreSQL: 42501; MySQL and MariaDB: 1142 for a table, 1143 for a column.
 DENIED = ("42501", 1142, 1143)
 #: The type below its domains, and the values of an enumeration.
@@ -69,7 +71,8 @@ DIGITS = {"max_digits": 45, "decimal_places": 15}
 class Column:
     """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database.
 
-    `is_zero` says that a NOT NULL column may hold MySQL's date 0000-00-00, which arrives as None.
+    `is_zero` says that a NOT NULL column may hold MySQL's date 0000-00-00, which arrives as None, and `is_usable` that
+    Django can use its name.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Column:
     null: bool
     type: str
     is_zero: bool = False
+    is_usable: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,9 @@ def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tup
         if name not in kinds:
             failed[name] = "is missing"
             continue
+        if any(is_unusable(connection, each) for each in split_identifier(name)):
+            failed[name] = "Django cannot use such names"
+            continue
         try:
             with connection.execute_wrapper(_no_rows), connection.cursor() as cursor:
                 found[name] = _Reader(connection, cursor, name).table(key, kinds)
@@ -139,6 +146,12 @@ def hidden_rows(connection: BaseDatabaseWrapper) -> list[str]:
             "AND pg_table_is_visible(oid) ORDER BY 1"
         )
         return [name for (name,) in cursor.fetchall()]
+
+
+def is_unusable(connection: BaseDatabaseWrapper, name: str) -> bool:
+    """Return whether Django escapes a name wrongly or refuses it, or our own filter sees more in it than a name."""
+    refused = {*'%"`', *("$" if connection.vendor == "postgresql" else "")}
+    return bool(refused & {*name}) or not only_reads(f"SELECT {connection.ops.quote_name(name)}")
 
 
 @contextmanager
@@ -263,4 +276,5 @@ class _Reader:
             told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
             arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
         null, is_zero = bool(row.null_ok) or is_view, odd and field in ("DateField", "DateTimeField")
-        return Column(row.name, field, arguments, null, kind or getattr(row, "data_type", "") or field, is_zero)
+        told, usable = kind or getattr(row, "data_type", "") or field, not is_unusable(self.connection, row.name)
+        return Column(row.name, field, arguments, null, told, is_zero, usable)

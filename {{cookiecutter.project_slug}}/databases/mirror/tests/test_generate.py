@@ -9,7 +9,7 @@ from django.test import SimpleTestCase
 
 from databases.mirror.generate import CLASS, LEFT_OUT, Copy, Generator, camel, why_no_class
 from databases.mirror.management.commands.import_mirror_models import place
-from databases.mirror.upstream import Column, Table
+from databases.mirror.upstream import Column, Table, is_unusable
 
 #: App and model of tables, where the other application is a Django project with these apps and models.
 KNOWN = {
@@ -38,6 +38,8 @@ CLASSES = {
     "bit_field": "TableBitField",
     "straße": "Straße",
     "__": "Table",
+    "x²y": "XY",
+    "a\nb": "AB",
 }
 
 
@@ -82,19 +84,40 @@ class NameTests(SimpleTestCase):
             self.assertIn(line, text)
 
     def test_a_name_that_django_does_not_escape_is_left_out(self):
-        text = classes(table("thing", column("id"), column("per%cent"), column("where", "", null=True)))["thing"]
-        self.assertIn('    # "per%cent" is left out: Django cannot use such names\n', text)
-        self.assertIn('    # "where" is left out: Django has no field for \n', text)
         # Django refuses a dollar sign on PostgreSQL alone.
         dollar = ["a$b"] if connections["mirror"].vendor == "postgresql" else []
         for bad in ("a%b", 'a"b', "a`b", "a;b", "for update", *dollar):
-            self.assertEqual(why_no_class(table(bad, column("id"))), "Django cannot use such names")
-            self.assertEqual(why_no_class(table("a", column(bad))), "Django cannot use such names")
+            self.assertTrue(is_unusable(connections["mirror"], bad), bad)
+        for good in ("a", "select", "a b", "straße"):
+            self.assertFalse(is_unusable(connections["mirror"], good), good)
+        bad = Column("per%cent", "IntegerField", {}, False, "integer", is_usable=False)
+        text = classes(table("thing", column("id"), bad, column("where", ""), column("x²")))["thing"]
+        for line in (
+            '    # "per%cent" is left out: Django cannot use such names\n',
+            '    # "where" is left out: Django has no field for \n',
+            '    # "x²" is left out: Django cannot use such names\n',
+        ):
+            self.assertIn(line, text)
         self.assertEqual(why_no_class(table("a", column("id"))), "")
         no_key = "it has no primary key that Django can use"
-        self.assertEqual(why_no_class(table("a", column("id", ""))), no_key)
-        self.assertEqual(why_no_class(Table("a", {}, ("gone",), set(), {})), no_key)
-        self.assertEqual(why_no_class(Table("a", {}, (), set(), {})), no_key)
+        for each in (
+            table("a", column("id", "")),
+            table("a", bad),
+            Table("a", {}, ("b",), set(), {}),
+            Table("a", {}, (), set(), {}),
+        ):
+            self.assertEqual(why_no_class(each), no_key)
+
+    def test_no_name_and_no_type_adds_a_line_to_the_file(self):
+        evil = "x\nimport os"
+        odd = Column(evil, "", {}, False, evil)
+        key = column("a_id")
+        text = classes(table("thing", column("id"), odd, column(f"{evil} "), key, a_id=(evil, evil)))["thing"]
+        self.assertNotIn("\nimport os", text)
+        self.assertIn('# "x\\nimport os" is left out: Django has no field for x?import os\n', text)
+        self.assertIn("  # a foreign key to x?import os.x?import os, which is not copied\n", text)
+        self.assertIn('db_column="x\\nimport os ")', text)
+        compile(text, "upstream.py", "exec")
 
     def test_the_importer_finds_what_it_has_written(self):
         view = Table("a_view", {"id": column("id")}, ("id",), set(), {}, is_view=True)
