@@ -150,6 +150,7 @@ BLOG = Upstream(
         NAME: ["per%cent", 'quo"te', *(f"blog_names.{name}" for name in ("per%cent", "%s", "back`tick", 'quo"te'))],
         "Django has no field for point": ["blog_places.place"],
         "Django has no field for geometry": ["blog_places.shape"],
+        "Django has no field for an invisible varchar(20)": ["blog_generated.secret"],
         "cannot be read (ProgrammingError)": ["back`tick"],
     },
     # A `tinyint(1)` is a truth value for Django, and 2 is none.

@@ -193,6 +193,9 @@ class _Reader:
         # A date may be 0000-00-00, and a TIME have any hours: no Django project writes either.
         odd = self.vendor == "mysql" and "django_migrations" not in kinds
         columns = {row.name: self.column(row, *types.get(row.name, ("", [])), odd, is_view) for row in rows}
+        # MariaDB shows them to nobody who does not name them.
+        hidden = {name: f"an invisible {kind}" for name, (kind, _) in types.items() if name not in columns}
+        columns |= {name: Column(name, "", {}, True, kind) for name, kind in hidden.items()}
         if is_view or key:
             return Table(self.name, columns, (key,) if key else (), set(), {}, is_view)
         # MySQL tells users that may only SELECT of a primary key by this name alone.
@@ -201,12 +204,18 @@ class _Reader:
             for label, each in constraints.items()
             if each["primary_key"] or (self.vendor == "mysql" and label == "PRIMARY")
         ]
-        primary_key = tuple(primary[0]["columns"]) if primary else ()
+        # MariaDB adds a column that cannot be read to the keys of tables with system versioning.
+        primary_key = tuple(each for each in primary[0]["columns"] if each in columns) if primary else ()
         if asking := UNIQUE.get(self.vendor):
             indexes = groupby(self.ask(asking, bare if self.vendor == "sqlite" else self.quoted), key=itemgetter(0))
             unique = {tuple(column for _, column in each) for _, each in indexes}
         else:
-            unique = {tuple(each["columns"]) for each in constraints.values() if each["unique"]}
+            readable = [*columns, None]
+            unique = {
+                tuple(column for column in each["columns"] if column in readable)
+                for each in constraints.values()
+                if each["unique"]
+            }
         # None stands for an expression. Of a text or blob of MySQL, only the beginning can be unique.
         unbound = {name for name, each in columns.items() if each.field in ("TextField", "BinaryField")}
         unusable = {None, *(unbound if self.vendor == "mysql" else ())}

@@ -341,6 +341,15 @@ class DriftTests(SchemaTestCase):
         fields = [each.field for each in tables["drift_thing"].columns.values()]
         self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
 
+    def test_hidden_columns_of_mariadb_are_named_and_in_no_key(self):
+        if getattr(connections["mirror"], "mysql_is_mariadb", False):
+            columns = "id integer PRIMARY KEY, x integer INVISIBLE, y integer UNIQUE"
+            self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns}) WITH SYSTEM VERSIONING"))
+            self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
+            tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
+            self.assertEqual((tables["drift_thing"].primary_key, tables["drift_thing"].unique), (("id",), {("y",)}))
+            self.assertEqual(tables["drift_thing"].columns["x"].type, "an invisible int(11)")
+
     def test_a_comment_of_a_column_is_no_foreign_key(self):
         if connections["mirror"].vendor == "mysql":
             key = "FOREIGN KEY (`{}`) REFERENCES `drift_thing` (`id`)".format
