@@ -10,7 +10,6 @@ import json
 from collections import defaultdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from hashlib import shake_256
 from ipaddress import IPv4Address, IPv6Address
 from math import isfinite
@@ -19,15 +18,11 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import DecimalValidator, MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db.models import GenericIPAddressField, JSONField, Model
 from django.utils.crypto import salted_hmac
-
-from databases.mirror.router import MIRROR
-from databases.registry import models_of
 
 #: Types of values that are made up only where a setting says "fake".
 PLAIN = (bool, int, float, Decimal, date, time, timedelta)
@@ -51,32 +46,15 @@ def columns(model: type[Model]) -> list[Any]:
     return [field for field in model._meta.local_concrete_fields if not getattr(field, "generated", False)]
 
 
-def read_rules() -> dict[Any, str]:
-    """Return the rules of `MIRROR_SEED_COLUMNS` by field. Of several patterns for a field, the last one counts.
-
-    Raises `ImproperlyConfigured` for a pattern that matches no column, and for an unknown rule.
-    """
-    fields = [field for model in models_of(MIRROR) if not model._meta.auto_created for field in columns(model)]
-    rules: dict[Any, str] = {}
-    for pattern, rule in settings.MIRROR_SEED_COLUMNS.items():
-        found = [field for field in fields if not field.remote_field and fnmatchcase(_name(field), pattern.lower())]
-        if not found or rule not in ("keep", "fake"):
-            raise ImproperlyConfigured(
-                f'MIRROR_SEED_COLUMNS[{pattern!r}] must match columns (app.model.field) and be "keep" or "fake". '
-                "A foreign key follows the column that it refers to."
-            )
-        rules |= dict.fromkeys(found, rule)
-    return rules
-
-
-def _name(field: Any) -> str:
+def name_of(field: Any) -> str:
+    """Return `app.model.field`, in lower case."""
     return f"{field.model._meta.label}.{field.name}".lower()
 
 
 class Disguise:
     """Turns values into what the seed holds. `made_up` has the fields that got at least one made-up value.
 
-    Argument: the rules of `read_rules`.
+    Argument: the rules of `MIRROR_SEED_COLUMNS`, by field.
     """
 
     def __init__(self, rules: dict[Any, str]) -> None:
@@ -91,8 +69,6 @@ class Disguise:
         # A foreign key gets what its target gets.
         while column.remote_field:
             column = column.target_field
-        if isinstance(value, memoryview):
-            value = bytes(value)
         if not self._is_kept(column, value):
             self.made_up.add(field)
             value = self._made_up(column, value)
@@ -124,7 +100,7 @@ class Disguise:
 
 def make(field: Any, value: Any, attempt: int) -> Any:
     """Return a made-up value of the same type and shape, which fits the column. Each attempt returns another one."""
-    seed = salted_hmac(_name(field), f"{attempt} {value!r}", algorithm="sha256").digest()
+    seed = salted_hmac(name_of(field), f"{attempt} {value!r}", algorithm="sha256").digest()
     number = int.from_bytes(seed, "big")
     moment = datetime(1970, 1, 1) + timedelta(seconds=number % FIFTY_YEARS)
     match value:

@@ -66,6 +66,7 @@ class SecretTests(CaptureTestCase):
         for each in Customer.objects.all():
             each.clean_fields()
             self.assertEqual(each.capitals, each.name.upper())
+            self.assertIn(len(each.picture), range(1, 100))
 
     def test_a_test_database_is_built_from_a_seed(self):
         self.assert_built(LISTED)

@@ -3,17 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
+from django.core.exceptions import FieldError, ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 from django.db.models import Model, QuerySet
 
-from databases.mirror.disguise import Disguise, columns, read_rules
+from databases.mirror.disguise import Disguise, columns, name_of
 from databases.mirror.router import MIRROR
 from databases.mirror.seeds import UNREADABLE, Sample, snapshot, targets
 from databases.registry import models_of
@@ -26,10 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("labels", nargs="+", metavar="app.Model", help="models, or the labels of apps")
         parser.add_argument("--limit", type=int, default=50, help="maximum number of rows of each model (50)")
         parser.add_argument("--exclude", nargs="+", default=[], metavar="app.Model", help="models or apps to leave out")
-        matching = "take only matching rows of these models, such as name__startswith=A; may be repeated"
-        parser.add_argument(
-            "--filter", action="append", default=[], dest="filters", metavar="FIELD=VALUE", help=matching
-        )
+        only = "take only rows that match, such as name__startswith=A; may be repeated"
+        parser.add_argument("--filter", action="append", default=[], dest="filters", metavar="FIELD=VALUE", help=only)
         seed = settings.BASE_DIR / "seeds" / "fixtures" / f"{MIRROR}.json"
         parser.add_argument("--output", type=Path, default=seed, help="file to write (the seed)")
         existing = parser.add_mutually_exclusive_group()
@@ -45,11 +44,7 @@ class Command(BaseCommand):
                 f"{output} exists: use --overwrite to replace it, --append to add rows, or --output for another file."
             )
         queries = [matching(model, filters) for model in find_models(labels)]
-        excluded = find_models(exclude)
-        try:
-            disguise = Disguise(read_rules())
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
+        disguise, excluded = Disguise(read_rules()), find_models(exclude)
         try:
             existing = json.loads(output.read_text(encoding="utf-8")) if options["append"] and output.exists() else []
             sample = Sample(limit, disguise, excluded, existing)
@@ -69,6 +64,24 @@ class Command(BaseCommand):
             raise CommandError("No row matches, or none can be captured; nothing was written.")
         write(output, records)
         self.stdout.write(f"Written to {output}. Read it before you commit it.")
+
+
+def read_rules() -> dict[Any, str]:
+    """Return the rules of `MIRROR_SEED_COLUMNS` by field. Of several patterns for a field, the last one counts.
+
+    Raises `CommandError` for a pattern that matches no column, and for an unknown rule.
+    """
+    fields = [field for model in models_of(MIRROR) if not model._meta.auto_created for field in columns(model)]
+    rules: dict[Any, str] = {}
+    for pattern, rule in settings.MIRROR_SEED_COLUMNS.items():
+        found = [field for field in fields if not field.remote_field and fnmatchcase(name_of(field), pattern.lower())]
+        if not found or rule not in ("keep", "fake"):
+            raise CommandError(
+                f'MIRROR_SEED_COLUMNS[{pattern!r}] must match columns (app.model.field) and be "keep" or "fake". '
+                "A foreign key follows the column that it refers to."
+            )
+        rules |= dict.fromkeys(found, rule)
+    return rules
 
 
 def find_models(labels: Iterable[str]) -> list[type[Model]]:
