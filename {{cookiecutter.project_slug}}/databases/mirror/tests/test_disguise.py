@@ -163,6 +163,8 @@ class ValueTests(SimpleTestCase):
                 for each, real in zip(made, values, strict=True):
                     field.run_validators(each)
                     self.assertTrue(isinstance(real, date) or (each < 0) == (real < 0))
+                    if isinstance(real, int):
+                        self.assertLessEqual(abs(each), max(999, abs(real)))
         self.assertEqual(self.made(models.BooleanField(), True, rule="fake"), [False])
 
     def test_choices_are_kept_and_other_values_become_the_first_one(self):

@@ -17,7 +17,6 @@ from databases.mirror.tests.vault.case import CaptureTestCase, customer
 from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order
 from databases.tests import production
 
-SECTIONS = 40
 #: A date of each engine that its driver cannot read, and what is said of its row.
 UNREADABLE = {
     "sqlite": ("2020-13-45", "ValueError while reading"),
@@ -46,14 +45,6 @@ class SampleTests(TestCase):
         rows = [each["fields"] for each in self.records if each["model"] == "layer_library.material_subjects"]
         return {(row["material"], row["subject"]) for row in rows}
 
-    def add_sections(self) -> Section:
-        """Add a chain of sections, each the parent of the next one. Returns the last one."""
-        parent = None
-        for number in range(SECTIONS):
-            parent = Section.objects.create(chapter_id=1, parent=parent, body=f"Section {number}")
-        assert parent
-        return parent
-
     def test_the_first_rows_are_taken_with_all_that_they_refer_to(self):
         sample = self.sample(Section)
         self.assertEqual(set(sample.rows[Section]), {1, 2, 3})
@@ -78,30 +69,17 @@ class SampleTests(TestCase):
         self.assertEqual(set(sample.left_out[Material].values()), {"a row that it refers to is not there"})
 
     def test_a_key_that_may_be_null_is_cut_where_its_row_does_not_fit(self):
-        sample = self.sample(Section, limit=2, pk=self.add_sections().pk)
+        last = None
+        for number in range(9):
+            last = Section.objects.create(chapter_id=1, parent=last, body=str(number))
+        sample = self.sample(Section, limit=2, pk=last.pk)
         self.assertEqual([row["parent"] is None for _, row in sorted(sample.rows[Section].items())], [True, False])
         self.assertFalse(sample.left_out[Section])
-
-    def test_a_tree_is_followed_up_to_its_root_but_not_beyond_the_limit(self):
-        last = self.add_sections()
-        self.assertEqual(len(self.sample(Section, pk=last.pk).rows[Section]), SECTIONS)
-        with CaptureQueriesContext(connections["mirror"]) as queries:
-            self.sample(Section, limit=5, pk=last.pk)
-        self.assertLess(len([query for query in queries if "section" in query["sql"]]), 20)
 
     def test_rows_that_need_each_other_are_taken_together(self):
         Collection.objects.filter(pk=2).update(parent=1)
         sample = self.sample(Collection, pk=1)
         self.assertEqual({pk: row["parent"] for pk, row in sample.rows[Collection].items()}, {1: 2, 2: 1})
-
-    def test_a_row_whose_target_is_missing_upstream_is_left_out(self):
-        with connections["mirror"].constraint_checks_disabled():
-            Member.objects.filter(pk=1).update(organisation_id=99)
-            try:
-                sample = self.sample(Member)
-                self.assertEqual((set(sample.rows[Member]), set(sample.left_out[Member])), ({2}, {1}))
-            finally:
-                Member.objects.filter(pk=1).update(organisation_id=1)
 
     def test_links_are_followed_while_there_is_room_and_not_backwards(self):
         material = Material.objects.get(pk=2)
