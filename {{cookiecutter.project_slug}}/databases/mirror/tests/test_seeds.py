@@ -3,6 +3,7 @@
 import json
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 from django.db import connections
 from django.db.models import QuerySet
@@ -149,6 +150,11 @@ class AppendTests(CaptureTestCase):
         self.assertIn("layer_vault.Customer: 2 rows; left out: 2 (its key or another unique value is already", said)
         self.assertEqual(json.loads(self.output.read_text(encoding="utf-8"))[:2], mine)
         self.assertEqual([each["pk"] for each in self.records()["customer"]], [3, 4])
+
+    def test_rows_whose_made_up_values_repeat_a_unique_one_are_left_out(self):
+        with mock.patch("databases.mirror.disguise.make", return_value="same"):
+            said = self.capture("layer_vault.tag")
+        self.assertIn("layer_vault.Tag: 1 rows; left out: 1 (its key or another unique value is already there)", said)
 
     def test_a_key_of_a_new_row_may_lead_to_an_existing_one(self):
         self.capture("layer_vault.option")
