@@ -77,7 +77,7 @@ class Disguise:
         return None if value is None else as_stored(column, value)
 
     def _is_kept(self, field: Any, value: Any) -> bool:
-        if value is None or value in ("", b"", [], {}):
+        if value in (None, ""):
             return True
         if field in self._rules:
             return self._rules[field] == "keep"

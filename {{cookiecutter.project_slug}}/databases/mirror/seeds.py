@@ -66,8 +66,7 @@ class Sample:
                 for key in foreign_keys(model):
                     wanted[key.target_field] |= {row[key.attname] for row in rows} - {None}
                 for link in links(model):
-                    near = link.remote_field.through._meta.get_field(link.m2m_field_name())
-                    wanted[near] |= {row["pk"] for row in rows}
+                    wanted[link] |= {row[link.target_field.attname] for row in rows}
             fresh = defaultdict(list)
             for field, values in wanted.items():
                 some = sorted(values, key=order)[: self.limit]
@@ -78,7 +77,7 @@ class Sample:
         model, there, fresh = query.model, self.rows[query.model], []
         # Links are no rows of their own to whoever sets the limit.
         limit = self.limit**2 if model._meta.auto_created else self.limit
-        if model in self.excluded or len(there) == limit:
+        if model in self.excluded:
             return []
         for row in self._read(query.using(MIRROR).order_by("pk")[:limit]):
             if row["pk"] in there or len(there) == limit:
@@ -150,17 +149,20 @@ def foreign_keys(model: type[Model]) -> list[Any]:
 
 
 def links(model: type[Model]) -> list[Any]:
-    """Return the many-to-many fields with an automatic table. Rows of other tables are captured like any others."""
+    """Return the foreign keys to a model from the tables of its many-to-many fields."""
     fields: list[Any] = [*model._meta.local_many_to_many]
-    return [field for field in fields if field.remote_field.through._meta.auto_created]
+    return [field.remote_field.through._meta.get_field(field.m2m_field_name()) for field in fields]
 
 
 def targets(model: type[Model]) -> set[Any]:
     """Return a model, and the models that its rows refer to, directly or through other models."""
     found: set[Any] = {model}
-    while new := {key.target_field.model for each in found for key in (*foreign_keys(each), *links(each))} - found:
+    while True:
+        new = {key.target_field.model for each in found for key in foreign_keys(each)}
+        new |= {link.model for each in found for link in links(each)}
+        if new <= found:
+            return found
         found |= new
-    return found
 
 
 def order(value: Any) -> tuple[int, str]:

@@ -120,6 +120,8 @@ class ValueTests(SimpleTestCase):
             (models.CharField(max_length=24), "a@example.org", r"[a-z]{8}@example\.invalid"),
             (models.CharField(max_length=23), "a@example.org", r"[a-z]{9}\.[a-z]{3}"),
             (models.CharField(max_length=40), "mail a@example.org", r"[a-z]{4} [a-z]{9}\.[a-z]{3}"),
+            (models.EmailField(), "aeiou.aeiou@example.org", r"[a-z]{8}@example\.invalid"),
+            (models.TextField(), "ftp://" + "aeiou" * 900, r"https://example\.invalid/[a-z]{976}"),
             (models.URLField(), "ftp://aeiou:aeiou@example.org", r"https://example\.invalid/[a-z]{8}"),
             (models.TextField(), "aei ou " * 900, r"(\w{3} \w\w ){142}\w{3} \w\w"),
             (models.GenericIPAddressField(), "203.0.113.9", r"198\.1[89]\.\d+\.\d+"),
@@ -169,7 +171,7 @@ class ValueTests(SimpleTestCase):
 
     def test_choices_are_kept_and_other_values_become_the_first_one(self):
         field = models.CharField(max_length=9, choices=[("Group", [("a", "A"), ("b", "B")]), ("c", "C")])
-        self.assertEqual(self.made(field, "b", "c", "aeiou"), ["b", "c", "a"])
+        self.assertEqual(self.made(field, "b", "", "aeiou"), ["b", "", "a"])
         self.assertEqual(self.made(field, "b", "c", rule="fake"), ["a", "a"])
 
     def test_json_has_made_up_keys_and_scalars(self):
