@@ -145,8 +145,9 @@ class RelationTests(SimpleTestCase):
             shop_id=("shop", "id"),
             case_id=("case", "id"),
         )
-        shop, case = (table(name, column("id"), column(each)) for name, each in (("shop", "book_set"), ("case", "book")))
-        found = classes(books, table("author", column("id")), shop, case)["book"]
+        others = {"author": "name", "shop": "book_set", "case": "book"}
+        there = [table(name, column("id"), column(each)) for name, each in others.items()]
+        found = classes(books, *there)["book"]
         self.assertIn(
             'author = models.ForeignKey("shop.Author", models.DO_NOTHING, related_name="shop_book_author")', found
         )
@@ -210,6 +211,16 @@ class RelationTests(SimpleTestCase):
         self.assertNotIn("ManyToMany", self.link("elsewhere"))
         self.assertIn('save_0 = models.ManyToManyField("shop.Tag"', self.link("book_save"))
         self.assertIn('books = models.ManyToManyField("shop.Book"', self.link("tag_books", owner="tag"))
+
+    def test_links_of_two_columns_have_ways_back_that_do_not_collide(self):
+        keys = {"book_id": ("book", "id"), "tag_id": ("tag", "id")}
+        links = [
+            Table(name, {each: column(each) for each in keys}, (*keys,), set(), keys)
+            for name in ("book_tags", "book_themes")
+        ]
+        text = classes(*links, table("book", column("id")), table("tag", column("id")))["book"]
+        for name in ("tags", "themes"):
+            self.assertRegex(text, rf' {name} = models.ManyToManyField\("shop.Tag", .*related_name="shop_book_{name}"')
 
     def test_a_link_to_itself_is_not_symmetrical(self):
         keys = {"a_id": ("person", "id"), "b_id": ("person", "id")}

@@ -168,6 +168,7 @@ class ImportTests(TradeTestCase):
         self.project.write({"layertrade/models/__init__.py": ""})
         self.do("import_mirror_models")
         self.assertNotIn("class ", self.text("layertrade/models/upstream.py"))
+        self.assertEqual(self.text("layertrade/models/__init__.py"), "")
         said = self.do("import_mirror_models", "--view", "layertrade_log:nope", "--into", "layertrade")
         self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
 
@@ -209,6 +210,9 @@ class ImportTests(TradeTestCase):
         self.assertTrue(text.startswith("# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass "), text)
         self.install("layertrade")
         self.assertIn(" Errors: 0.", self.do("check_mirror"))
+        self.do("import_mirror_models", "--tables", "layerstock_depot", "--into", "layertrade")
+        more = "\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n"
+        self.assertEqual(self.text("layertrade/models/__init__.py"), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."
