@@ -33,7 +33,7 @@ CLASS = re.compile(
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
 OUR_FIELDS = ("AsTextField", "BitField", "PlainJSONField", "SizedBinaryField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
-RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects", "pk"]
+RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects"]
 
 
 @dataclass

@@ -142,8 +142,7 @@ def hidden_rows(connection: BaseDatabaseWrapper) -> list[str]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relrowsecurity AND row_security_active(oid) "
-            "AND pg_table_is_visible(oid) ORDER BY 1"
+            "SELECT relname FROM pg_class WHERE row_security_active(oid) AND pg_table_is_visible(oid) ORDER BY 1"
         )
         return [name for (name,) in cursor.fetchall()]
 
@@ -285,5 +284,5 @@ class _Reader:
             told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
             arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
         null, is_zero = bool(row.null_ok) or is_view, odd and field in ("DateField", "DateTimeField")
-        told, usable = kind or getattr(row, "data_type", "") or field, not is_unusable(self.connection, row.name)
-        return Column(row.name, field, arguments, null, told, is_zero, usable)
+        is_usable = not is_unusable(self.connection, row.name)
+        return Column(row.name, field, arguments, null, kind or field, is_zero, is_usable)

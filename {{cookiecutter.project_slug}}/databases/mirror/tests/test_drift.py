@@ -333,13 +333,15 @@ class DriftTests(SchemaTestCase):
         self.assertEqual(model.objects.using("mirror").get(pk=b"\x00\xff", x=170).x, 170)
 
     def test_columns_that_are_unique_together_without_a_name_are_read(self):
-        columns = "id integer PRIMARY KEY, one integer, two numeric(4, 1), three double precision, UNIQUE (one, two)"
+        columns = "id integer PRIMARY KEY, one integer, two NUMERIC (4, 1), three numeric, four double precision"
+        columns += ", five timestamp NULL, UNIQUE (one, two)"
         self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
         self.addCleanup(self.change, lambda editor: editor.execute("DROP TABLE drift_thing"))
         tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
         self.assertEqual(tables["drift_thing"].unique, {("one", "two")})
-        fields = [each.field for each in tables["drift_thing"].columns.values()]
-        self.assertEqual(fields[2:], ["DecimalField", "FloatField"])
+        fields = [each.field.removeprefix("Zoneless") for each in tables["drift_thing"].columns.values()]
+        self.assertEqual(fields[2:], ["DecimalField", "DecimalField", "FloatField", "DateTimeField"])
+        self.assertNotIn("", [each.type for each in tables["drift_thing"].columns.values()])
 
     def test_hidden_columns_of_mariadb_are_named_and_in_no_key(self):
         if getattr(connections["mirror"], "mysql_is_mariadb", False):

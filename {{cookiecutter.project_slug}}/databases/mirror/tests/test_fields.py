@@ -11,6 +11,7 @@ from django.test.utils import isolate_apps
 from databases.foreign.tests.schema_case import SchemaTestCase
 from databases.mirror import MirrorModel
 from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
+from databases.mirror.upstream import read_tables
 
 #: For each engine, a type with a value that its driver or Django cannot hold, and the text that the database shows.
 TYPES = {
@@ -87,6 +88,9 @@ class FieldTests(SchemaTestCase):
         with self.connection.schema_editor() as editor:
             editor.create_model(self.model)
         self.addCleanup(self.drop)
+        tables, _ = read_tables(self.connection, {"layer_thing": ""})
+        kind = "ZonelessDateTimeField" if self.connection.vendor == "postgresql" else "DateTimeField"
+        self.assertEqual(tables["layer_thing"].columns["at"].field, kind)
         at = datetime(2026, 7, 1, 10, tzinfo=ZoneInfo("Europe/Berlin"))
         self.model._base_manager.create(odd="x", at=at, data={"a": None})
         row = self.model._base_manager.get()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from django.core.management import CommandError
 from django.db import connections
 
 from databases.foreign.tests.small_project import SEEDS
-from databases.mirror.management.commands.import_mirror_models import concrete_class
+from databases.mirror.management.commands.import_mirror_models import app_for, concrete_class
 from databases.mirror.tests.trade_project import TradeTestCase
 
 #: A test that a user may write for the copied models.
@@ -115,6 +116,9 @@ class ImportTests(TradeTestCase):
             editor.execute("ALTER TABLE layertrade_product ADD COLUMN mood INTEGER NULL")
         self.addCleanup(self.drop_mood)
         self.environment()
+        said = self.do("import_mirror_models", "--dry-run")
+        self.assertIn("\n+    mood = models.IntegerField(null=True)\n", said)
+        self.assertNotIn("+class", said)
         said = self.do("import_mirror_models")
         self.assertIn("Tables copied: 3. Left out: 1.\n", said)
         self.assertTrue(said.endswith("makemigrations layertrade\n"), said)
@@ -164,6 +168,7 @@ class ImportTests(TradeTestCase):
         self.project.write({"layertrade/models/__init__.py": ""})
         self.do("import_mirror_models")
         self.assertNotIn("class ", self.text("layertrade/models/upstream.py"))
+        self.assertEqual(self.text("layertrade/models/__init__.py"), "")
         said = self.do("import_mirror_models", "--view", "layertrade_log:nope", "--into", "layertrade")
         self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
 
@@ -172,6 +177,13 @@ class ImportTests(TradeTestCase):
         self.assertIn("layertrade_log is left out: it has no primary key that Django can use\n", said)
         self.assertTrue(said.endswith("Tables copied: 0. Left out: 1.\nNothing to change.\n"), said)
         self.assertFalse((self.project.path / "logs").exists())
+
+    def test_an_app_gets_a_name_that_no_package_here_has(self):
+        names = {"json": "upstream_json", "class": "upstream_class", "auth": "upstream_auth", "layershop": "layershop"}
+        self.assertEqual({label: app_for(label, set()) for label in names}, names)
+        self.assertEqual(app_for("json", {"json"}), "json")
+        with self.assertRaisesMessage(CommandError, "There is no name for the app 'a-b'"):
+            app_for("a-b", set())
 
     def test_a_class_of_a_long_name_fits_the_line(self):
         self.assertEqual(concrete_class("Item"), "class Item(upstream.Item): ...")
@@ -198,6 +210,9 @@ class ImportTests(TradeTestCase):
         self.assertTrue(text.startswith("# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass "), text)
         self.install("layertrade")
         self.assertIn(" Errors: 0.", self.do("check_mirror"))
+        self.do("import_mirror_models", "--tables", "layerstock_depot", "--into", "layertrade")
+        more = "\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n"
+        self.assertEqual(self.text("layertrade/models/__init__.py"), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."
