@@ -215,8 +215,8 @@ class ImportTests(TradeTestCase):
         self.install("layertrade")
         self.assertIn(" Errors: 0.", self.do("check_mirror"))
         self.do("import_mirror_models", "--tables", "layerstock_depot", "--into", "layertrade")
-        more = "\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n"
-        self.assertEqual(self.text("layertrade/models/__init__.py"), text + more)
+        more = b"\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n".replace(b"\n", b"\r\n")
+        self.assertEqual(file.read_bytes(), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."

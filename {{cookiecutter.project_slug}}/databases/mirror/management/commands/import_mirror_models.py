@@ -176,7 +176,7 @@ class Command(BaseCommand):
                 result[folder / "apps.py"] = APPS.format(name=camel(app), app=app)
             result[folder / "models/upstream.py"] = HEAD + "".join(f"\n\n{texts[name]}\n" for name in sorted(texts))
             yours = folder / "models/__init__.py"
-            text, used = read(yours) or YOURS, used_names(app)
+            text, used = read(yours) if yours.exists() else YOURS, used_names(app)
             new = [name for name in sorted(texts) if name not in used and not texts[name].startswith("#")]
             added = "".join(f"\n\n{concrete_class(name)}\n" for name in new)
             if new and not re.search(r"^from \. import .*\bupstream\b", text, re.M):
@@ -210,8 +210,8 @@ class Command(BaseCommand):
 
 
 def read(path: Path) -> str:
-    """Return the text of a file with its line endings, and `""` for none."""
-    return path.read_bytes().decode() if path.exists() else ""
+    """Return the text of a file with its line endings."""
+    return path.read_bytes().decode()
 
 
 def concrete_class(name: str) -> str:
