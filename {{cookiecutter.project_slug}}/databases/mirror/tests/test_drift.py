@@ -142,6 +142,10 @@ COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = 
     "bits that are not read as a number": (models.BinaryField(), "BitField", {}, "mysql", ["error type"]),
     "bytes of one length": (models.BinaryField(max_length=2), "SizedBinaryField", {"max_length": 2}, "mysql", []),
     "a type that no field reads": (text(), "", {}, "mysql", ["info unknown type"]),
+    "a type that a field of another package may read": (
+        *(type("ArrayField", (models.Field,), {})(), "AsTextField", {}, "postgresql", ["info unknown type"]),
+    ),
+    "a number that is none": (integer(), "AsTextField", {}, "postgresql", ["error type"]),
     "a type that is read as text": (AsTextField(), "IntegerField", {}, "postgresql", []),
     "a text that is read as text": (text(), "AsTextField", {}, "postgresql", ["error type"]),
     "other values": (

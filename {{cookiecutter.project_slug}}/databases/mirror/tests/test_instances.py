@@ -51,12 +51,17 @@ class InstanceTests(TestCase):
         with self.refused():
             note.save(update_fields=["text"])
         with self.refused():
+            note.save(using="default")
+        with self.refused():
             self.theirs(type(self.user)).save()
         self.assertEqual(Note.objects.get().text, "ours")
+        note.save(using="mirror")
 
     def test_it_deletes_nothing(self):
         with self.refused():
             Note.objects.using("mirror").get().delete()
+        with self.refused(), transaction.atomic():
+            Note.objects.using("mirror").get().delete(using="default")
         self.assertEqual(Note.objects.count(), 1)
 
     def test_its_relations_are_not_changed(self):
