@@ -53,7 +53,7 @@ class OwnRouter:
 
 
 def refuse_foreign_instance(instance: Model, using: str, **kwargs: Any) -> None:
-    """Refuse `save(using=…)` and `delete(using=…)` of such an object, which ask no router: a receiver of signals."""
+    """Refuse `save(using=…)` of such an object, which asks no router. Receives Django's signal."""
     if instance._state.db not in (None, using) and using in settings.OWN_DATABASES:
         _check_source(instance, using)
 
