@@ -257,7 +257,7 @@ class _Reader:
             )
         elif kind == "citext":
             field = "TextField"
-        elif kind == "json" and not mysql and field != "JSONField":
+        elif kind == "json" and field != "JSONField":
             field = "PlainJSONField"
         elif kind == "timestamp without time zone":
             field = "ZonelessDateTimeField"

@@ -21,6 +21,10 @@ KNOWN = {
 PLACES = {
     "django_session": ("sessions", "Session"),
     "django_admin_log": ("admin", "LogEntry"),
+    "django_content_type": ("contenttypes", "ContentType"),
+    "django_site": ("sites", "Site"),
+    "django_flatpage": ("flatpages", "FlatPage"),
+    "django_flatpage_sites": ("flatpages", "FlatPageSites"),
     "blog_logentry": ("blog", "LogEntry"),
     "blog_logentryline": ("blog", "LogEntryLine"),
     "blog_logentry_tags": ("blog", "LogEntryTags"),

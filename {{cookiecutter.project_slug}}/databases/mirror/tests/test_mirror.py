@@ -79,17 +79,25 @@ class SchemaTests(SchemaTestCase):
                         app_label = "layer_people"
                         db_table = '"layer Schema"."elsewhere"'
 
+                class Alone(MirrorModel):
+                    class Meta:
+                        app_label = "layer_people"
+                        db_table = '"layer Schema"."alone"'
+
             self.addCleanup(self.drop)
-            with mock.patch.object(drift, "models_of", return_value=[Elsewhere, Organisation]):
+            with mock.patch.object(drift, "models_of", return_value=[Elsewhere, Alone, Organisation]):
                 # Both times, as in a database that was kept.
                 for _ in range(2):
                     create_schemas("mirror")
             with connections["mirror"].schema_editor() as editor:
                 editor.create_model(Elsewhere)
+                editor.create_model(Alone)
             Elsewhere.objects.using("mirror").create(organisation_id=Organisation.objects.earliest("pk").pk)
-            with mock.patch.object(flush, "models_of", return_value=[Elsewhere, Organisation]):
+            Alone.objects.using("mirror").create()
+            with mock.patch.object(flush, "models_of", return_value=[Elsewhere, Alone, Organisation]):
                 call_command("flush", database="mirror", interactive=False, verbosity=0)
-            self.assertFalse(Elsewhere.objects.using("mirror").exists())
+            for model in (Elsewhere, Alone):
+                self.assertFalse(model.objects.using("mirror").exists())
             self.assertTrue(Organisation.objects.exists())
 
 
