@@ -19,6 +19,7 @@ from databases.mirror.upstream import Column, Table
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
 # ruff: noqa
 # fmt: off
+# A ZonelessDateTimeField is read in the zone that DATABASES["mirror"]["TIME_ZONE"] names, by default UTC.
 
 from django.db import models
 

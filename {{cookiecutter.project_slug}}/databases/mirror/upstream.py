@@ -128,7 +128,8 @@ def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tup
         try:
             with connection.execute_wrapper(_no_rows), connection.cursor() as cursor:
                 found[name] = _Reader(connection, cursor, name).table(key, kinds)
-        except DatabaseError as error:
+        # Django's introspection of SQLite raises IndexError for `UNIQUE (x, y)`, where names have one letter.
+        except (DatabaseError, IndexError) as error:
             cause: Any = error.__cause__
             code = getattr(cause, "sqlstate", None) or next(iter(getattr(cause, "args", ())), None)
             # No more of the message: it may quote addresses and users.

@@ -28,15 +28,13 @@ class CommandTests(CaptureTestCase):
         self.assertIn("layer_vault.Option: 1 rows; made up: key; kept: value\n", said)
         self.assertIn("layer_vault.Login: 1 rows; made up: option, email; kept: id, before\n", said)
         self.assertTrue(said.endswith(f"Written to {self.output}. Read it before you commit it.\n"), said)
-        # The last one would be a line for a many-to-many table.
-        for word in ("iguana", "aubergine", "ottilie", "1963", "customer_tags"):
+        for word in ("iguana", "aubergine", "ottilie", "1963"):
             self.assertNotIn(word, said.lower())
 
     def test_excluded_models_are_left_out_and_what_needs_them(self):
         said = self.capture("LAYER_VAULT", "--exclude", "layer_vault.OPTION", "layer_vault.tag")
         self.assertIn("layer_vault.Login: 0 rows; left out: 1 (a row that it refers to is not there)", said)
-        self.assertEqual({*self.records()}, {"company", "customer", "order", "line"})
-        self.assertEqual(self.records()["customer"][0]["fields"]["tags"], [])
+        self.assertEqual({*self.records()}, {"company", "customer", "customer_friends", "order", "line"})
 
     def test_filters_choose_rows(self):
         for words, keys in {
@@ -50,17 +48,15 @@ class CommandTests(CaptureTestCase):
         self.assertEqual(len(self.records()["line"]), 1)
 
     def test_filters_that_do_not_fit_are_refused_without_their_values(self):
-        for word in ("born=iguana", "nme=iguana", "name__nme=iguana", "pk=iguana", "born__in=iguana"):
-            self.refused("--filter does not fit layer_vault.Customer", "layer_vault.customer", f"--filter={word}")
-        for word in ("iguana", "=iguana"):
-            self.refused("--filter takes field=value", "layer_vault.customer", f"--filter={word}")
+        for word in ("born=iguana", "nme=iguana", "name__nme=iguana", "pk=iguana", "born__in=iguana", "=iguana"):
+            self.refused("does not fit layer_vault.Customer", "layer_vault.customer", f"--filter={word}")
 
     def test_captures_that_find_nothing_are_refused(self):
         self.refused("No row matches", "layer_vault.customer", "--filter=name=iguana")
         self.refused("No row matches", "layer_vault.login", "--exclude", "layer_vault.option", "layer_vault.customer")
         self.refused("--limit must be 1 or more", "layer_vault", "--limit=0")
-        self.refused("'x.Y' is neither a mirrored model nor", "x.Y")
-        self.refused("'x' is neither a mirrored model nor", "layer_vault", "--exclude", "x")
+        self.refused("'x.Y' is neither a mirrored model (app.Model) nor", "x.Y")
+        self.refused("'x' is neither a mirrored model (app.Model) nor", "layer_vault", "--exclude", "x")
 
     def test_a_mirror_that_cannot_be_read_is_said_without_the_message_of_the_driver(self):
         with mock.patch.object(Tag._meta, "db_table", "iguana"):
@@ -74,7 +70,7 @@ class CommandTests(CaptureTestCase):
         self.assertTrue(self.output.read_text(encoding="utf-8").endswith("]\n"))
         for text in ("{", "{}[", "[1]", '[{"model": "x"}]', "3"):
             self.output.write_text(text)
-            self.refused("is not a fixture that --append can extend", "layer_vault", "--append")
+            self.refused("--append cannot extend", "layer_vault", "--append")
 
     def test_a_file_is_written_completely_or_not_at_all(self):
         self.output.write_text("[]")

@@ -1,16 +1,15 @@
 """No text, JSON, binary value or address of the mirror is in a seed, unless a setting keeps its column."""
 
 import base64
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.core import validators
 from django.core.management import CommandError
 from django.db import models
 from django.test import SimpleTestCase
 
-from databases.mirror.disguise import Disguise, UnfitError, apart
+from databases.mirror.disguise import Disguise, UnfitError
 from databases.mirror.tests.vault.case import LISTED, LONG_AGO, CaptureTestCase, customer
 from databases.mirror.tests.vault.models import Company, Customer, Line, Login, Option, Order, Tag
 
@@ -30,9 +29,9 @@ def planted() -> set[str]:
 
 
 def fragments(text: str) -> set[str]:
-    """Return all four characters in a row that have a letter, and all six: four digits may be the same by chance."""
+    """Return all four characters in a row that have a letter, and all eight: few digits may be the same by chance."""
     four = {text[i : i + 4] for i in range(len(text) - 3)}
-    return {each for each in four if any(map(str.isalpha, each))} | {text[i : i + 6] for i in range(len(text) - 5)}
+    return {each for each in four if any(map(str.isalpha, each))} | {text[i : i + 8] for i in range(len(text) - 7)}
 
 
 class SecretTests(CaptureTestCase):
@@ -62,11 +61,12 @@ class SecretTests(CaptureTestCase):
         self.assertEqual(first.tags.count(), 2)
         self.assertEqual([each.pk for each in first.friends.all()], [company.pk])
         self.assertEqual((Login.objects.get().option, Order.objects.get().company.pk), (option, company.pk))
-        self.assertEqual((Line.objects.get().order, Line.objects.get().number < 10), (Order.objects.get(), True))
+        self.assertEqual(Line.objects.get().order, Order.objects.get())
         self.assertEqual(Customer.objects.count(), 4)
         for each in Customer.objects.all():
             each.clean_fields()
             self.assertEqual(each.capitals, each.name.upper())
+            self.assertIn(len(each.picture), range(1, 100))
 
     def test_a_test_database_is_built_from_a_seed(self):
         self.assert_built(LISTED)
@@ -97,33 +97,21 @@ class SecretTests(CaptureTestCase):
         self.assertNotEqual(first["name"], customer(1)["name"])
 
     def test_entries_that_match_nothing_or_say_something_else_are_refused(self):
-        for entry, error in {
-            ("layer_vault.customer.nam", "keep"): "matches no column of a mirrored model: write app.Model.field",
-            ("layer_vault.login.option", "keep"): "A foreign key has the rule of the column that it refers to",
-            ("layer_vault.customer.tags", "fake"): "matches no column",
-            ("layer_vault.customer.capitals", "keep"): "matches no column",
-            ("layer_vault.customer_tags.id", "fake"): "matches no column",
-            ("layer_vault.customer.name", "blank"): 'instead of "blank", delete it',
-        }.items():
-            with self.subTest(entry), self.assertRaisesMessage(CommandError, f"MIRROR_SEED_COLUMNS[{entry[0]!r}]"):
-                self.capture(columns=dict([entry]))
-            with self.subTest(entry), self.assertRaisesMessage(CommandError, error):
-                self.capture(columns=dict([entry]))
+        names = ("customer.nam", "login.option", "customer.tags", "customer.capitals", "customer_tags.id")
+        for name, rule in {**dict.fromkeys(names, "keep"), "customer.name": "blank"}.items():
+            entry = f"layer_vault.{name}"
+            with self.subTest(entry), self.assertRaisesMessage(CommandError, f"MIRROR_SEED_COLUMNS['{entry}'] must"):
+                self.capture(columns={entry: rule})
             self.assertFalse(self.output.exists())
 
 
 class ValueTests(SimpleTestCase):
     def made(self, field: models.Field, *values: Any, rule: str | None = None) -> list[Any]:
-        """Return what becomes of the values of a column, in rows 1, 2, ..."""
+        """Return what becomes of the values of a column."""
         field.set_attributes_from_name("field")
         field.model = Tag
         disguise = Disguise({field: rule} if rule else {})
-        return [disguise.value(field, value, row) for row, value in enumerate(values, start=1)]
-
-    def unfit(self, field: models.Field, *values: Any, rule: str | None = None) -> str:
-        with self.assertRaises(UnfitError) as caught:
-            self.made(field, *values, rule=rule)
-        return str(caught.exception)
+        return [disguise.value(field, value) for value in values]
 
     def test_made_up_texts_have_the_shape_of_the_real_ones(self):
         for field, text, pattern in (
@@ -132,12 +120,9 @@ class ValueTests(SimpleTestCase):
             (models.CharField(max_length=24), "a@example.org", r"[a-z]{8}@example\.invalid"),
             (models.CharField(max_length=23), "a@example.org", r"[a-z]{9}\.[a-z]{3}"),
             (models.CharField(max_length=40), "mail a@example.org", r"[a-z]{4} [a-z]{9}\.[a-z]{3}"),
+            (models.EmailField(), "aeiou.aeiou@example.org", r"[a-z]{8}@example\.invalid"),
+            (models.TextField(), "ftp://" + "aeiou" * 900, r"https://example\.invalid/[a-z]{976}"),
             (models.URLField(), "ftp://aeiou:aeiou@example.org", r"https://example\.invalid/[a-z]{8}"),
-            (models.URLField(max_length=31), "ftp://example.org", r"[a-z]{3}:[a-z]/[a-z]{7}\.[a-z]{3}"),
-            (models.CharField(max_length=64), "9e107d9d372bb6826bd81d3542a419d6", r"[0-9a-f]{32}"),
-            (models.CharField(max_length=64), "9e107d9d372bb68", r"(?=.*[g-z])\d[a-z]\d{3}[a-z]\w{9}"),
-            (models.CharField(max_length=64), "aeiouaeiouaeiouaeiou", r"(?=.*[g-z])[a-z]{20}"),
-            (models.TextField(), "-----BEGIN-----", r"-[a-z]-[a-z]-[A-Z]{5}-[a-z]-[a-z]-"),
             (models.TextField(), "aei ou " * 900, r"(\w{3} \w\w ){142}\w{3} \w\w"),
             (models.GenericIPAddressField(), "203.0.113.9", r"198\.1[89]\.\d+\.\d+"),
             (models.GenericIPAddressField(), "fd9e::1", r"2001:db8::[0-9a-f:]+"),
@@ -145,35 +130,17 @@ class ValueTests(SimpleTestCase):
             with self.subTest(text):
                 self.assertRegex(self.made(field, text)[0], rf"\A{pattern}\Z")
 
-    def test_equal_values_become_equal_and_others_different_while_a_column_has_room(self):
-        letters, digits = [chr(97 + i) for i in range(26)], [str(i) for i in range(10)]
+    def test_equal_values_become_equal_and_others_different(self):
         for field, values in (
-            (models.CharField(max_length=2), letters),
-            (models.CharField(max_length=9), digits),
+            (models.CharField(max_length=2), [chr(97 + i) for i in range(26)]),
+            (models.CharField(max_length=9), [str(i) for i in range(10)]),
             (models.CharField(max_length=3), ["---", "...", "- -"]),
             (models.GenericIPAddressField(), [f"10.0.{i // 200}.{i % 200}" for i in range(900)]),
-            (models.BinaryField(), [bytes([i]) for i in range(256)]),
         ):
             made = self.made(field, *values, *values)
             self.assertEqual(made[: len(values)], made[len(values) :])
             self.assertEqual(len({*made}), len(values))
             self.assertFalse({*made} & {"---", "..."})
-            if isinstance(field, models.GenericIPAddressField):
-                self.assertEqual({each[:7] for each in made}, {"198.18.", "198.19."})
-        self.assertTrue(all(each.isdigit() for each in self.made(models.CharField(max_length=9), *digits)))
-        self.assertEqual(self.unfit(models.CharField(max_length=1), *letters), "no value is left to make up for field")
-
-    def test_made_up_texts_and_numbers_have_no_four_characters_of_the_real_ones(self):
-        for real, made, expected in (
-            ("aeiou", "x aeio", False),
-            ("aei", "aei", False),
-            (12345, 91234, False),
-            (12345, 81249, True),
-            ("a@example.org", "b@example.invalid", True),
-            ("https://aeiou.org", "https://example.invalid/b", True),
-            (date(1963, 6, 17), date(1963, 6, 18), True),
-        ):
-            self.assertEqual(apart(real, made), expected, real)
 
     def test_nothing_stays_nothing(self):
         for field in (models.TextField(null=True), models.JSONField(null=True), models.BinaryField(null=True)):
@@ -181,62 +148,59 @@ class ValueTests(SimpleTestCase):
         self.assertEqual(self.made(models.TextField(), ""), [""])
         self.assertEqual(self.made(models.JSONField(), {}, [], [""]), [{}, [], [""]])
 
-    def test_listed_numbers_and_dates_stay_in_the_range_of_their_column(self):
+    def test_numbers_and_dates_are_made_up_where_the_setting_says_so(self):
         for field, values in (
-            (models.SmallIntegerField(), [1, -30000, 32767, *range(2, 99)]),
+            (models.SmallIntegerField(), [-30000, 32767, *range(99)]),
             (models.PositiveIntegerField(), [2**31 - 1, 0]),
-            (models.IntegerField(validators=[validators.MinValueValidator(95)]), [98, 99]),
             (models.DecimalField(max_digits=4, decimal_places=2), [Decimal("99.99"), Decimal("-10.5"), Decimal(1)]),
             (models.FloatField(), [1.5, -2e9]),
             (models.DateField(), [date(1963, 6, 17), date(9999, 1, 1)]),
             (models.DateTimeField(), [LONG_AGO]),
-            (models.TimeField(), [LONG_AGO.time()]),
-            (models.DurationField(), [timedelta(days=-9)]),
         ):
             with self.subTest(field):
                 made = [field.to_python(each) for each in self.made(field, *values, rule="fake")]
-                self.assertFalse({*made} & {*values} if isinstance(field, models.DateField) else False)
                 self.assertEqual(len({*made}), len(values))
-                for each in made:
+                self.assertFalse([pair for pair in zip(made, values, strict=True) if pair[0] == pair[1]])
+                self.assertEqual([field.to_python(each) for each in self.made(field, *values)], values)
+                for each, real in zip(made, values, strict=True):
                     field.run_validators(each)
-                kept = [field.to_python(each) for each in self.made(field, *values)]
-                self.assertEqual(kept, values)
-        self.assertEqual({*self.made(models.BooleanField(), *[True] * 20, rule="fake")}, {True, False})
+                    self.assertTrue(isinstance(real, date) or (each < 0) == (real < 0))
+                    if isinstance(real, int):
+                        self.assertLessEqual(abs(each), max(999, abs(real)))
+        self.assertEqual(self.made(models.BooleanField(), True, rule="fake"), [False])
 
-    def test_choices_are_kept_and_other_values_become_one(self):
+    def test_choices_are_kept_and_other_values_become_the_first_one(self):
         field = models.CharField(max_length=9, choices=[("Group", [("a", "A"), ("b", "B")]), ("c", "C")])
-        made = self.made(field, "a", "c", *["aeiou"] * 20)
-        self.assertEqual((made[:2], {*made[2:]}), (["a", "c"], {"a", "b", "c"}))
-        self.assertEqual({*self.made(field, *["a"] * 20, rule="fake")}, {"a", "b", "c"})
+        self.assertEqual(self.made(field, "b", "", "aeiou"), ["b", "", "a"])
+        self.assertEqual(self.made(field, "b", "c", rule="fake"), ["a", "a"])
 
     def test_json_has_made_up_keys_and_scalars(self):
-        value = {"aeiou": [1234567, "aeiou", {"e": 1.5}, None, False]}
+        value = {"aeiou": [1234567, "aeiou", {"e": 1.5}, None, True]}
         made = self.made(models.JSONField(), value, 4929739786354640, "4929 aeiou")
-        self.assertRegex(str(made[0]), r"^\{'key1': \[\d{7}, '[b-z]{5}', \{'key1': \d\.\d+\}, None, False\]\}$")
+        self.assertRegex(str(made[0]), r"^\{'key1': \[\d+, '[b-z]{5}', \{'key1': \d\.\d+\}, None, False\]\}$")
         self.assertNotEqual(made[0]["key1"][0], 1234567)
-        self.assertRegex(str(made[1:]), r"^\[\d{16}, '\d{4} [b-z]{5}'\]$")
+        self.assertRegex(str(made[1:]), r"^\[\d+, '\d{4} [b-z]{5}'\]$")
         self.assertNotEqual(made[1], 4929739786354640)
 
     def test_values_that_a_test_database_cannot_hold_are_named_without_the_value(self):
         for field, value, reason in (
-            (models.TextField(), None, "NULL in field"),
-            (models.CharField(max_length=3), "aeiou", "field too long"),
-            (models.TextField(), "ae\0iou", "a NUL character in field"),
-            (models.JSONField(), {"a": "\0"}, "a NUL character in field"),
-            (models.TextField(), "\ud800", "UnicodeEncodeError in field"),
-            (models.JSONField(), ["\ud800"], "UnicodeEncodeError in field"),
-            (models.IntegerField(), 2**31, "field out of range"),
-            (models.PositiveSmallIntegerField(), -1, "field out of range"),
-            (models.IntegerField(), "aeiou", "ValidationError in field"),
-            (models.IntegerField(), "2147483648", "field out of range"),
-            (models.FloatField(), float("nan"), "ValueError in field"),
-            (models.DecimalField(max_digits=3, decimal_places=1), Decimal("100.5"), "InvalidOperation in field"),
-            (models.DateField(), "0000-00-00", "ValidationError in field"),
+            (models.TextField(), None, "null"),
+            (models.CharField(max_length=3), "aeiou", "max_length"),
+            (models.TextField(), "ae\0iou", "null_characters_not_allowed"),
+            (models.JSONField(), {"a": "\0"}, "null_characters_not_allowed"),
+            (models.TextField(), "\ud800", "UnicodeEncodeError"),
+            (models.BigIntegerField(), 2**63, "max_value"),
+            (models.IntegerField(), "aeiou", "invalid"),
+            (models.FloatField(), float("nan"), "ValueError"),
+            (models.DecimalField(max_digits=3, decimal_places=1), Decimal("100.5"), "max_digits"),
+            (models.DateField(), "0000-00-00", "invalid_date"),
         ):
-            with self.subTest(reason):
-                self.assertEqual(self.unfit(field, value, rule="keep"), reason)
+            with self.subTest(reason), self.assertRaises(UnfitError) as caught:
+                self.made(field, value, rule="keep")
+            self.assertEqual(str(caught.exception), f"field: {reason}")
         self.assertEqual(self.made(models.TextField(max_length=3), "aeiou", rule="keep"), ["aeiou"])
 
     def test_a_type_without_made_up_values_becomes_null_or_is_left_out(self):
         self.assertEqual(self.made(models.DateField(null=True), {1, 2}), [None])
-        self.assertEqual(self.unfit(models.DateField(), {1, 2}), "ValidationError in field")
+        with self.assertRaisesMessage(UnfitError, "field: null"):
+            self.made(models.DateField(), {1, 2})

@@ -203,16 +203,20 @@ class ImportTests(TradeTestCase):
         self.assertIn('models.ForeignKey("upstream_auth.LayerstockDepot"', self.text("layertrade/models/upstream.py"))
 
     def test_a_models_package_of_yours_is_continued(self):
-        self.project.write({"layertrade/models/__init__.py": "# Mine.\n", "layertrade/__init__.py": ""})
+        self.project.write({"layertrade/models/__init__.py": "", "layertrade/__init__.py": ""})
+        file = self.project.path / "layertrade/models/__init__.py"
+        file.write_bytes(b"# Mine.\r\n")
         self.install("layertrade")
         self.do("import_mirror_models", "layertrade")
-        text = self.text("layertrade/models/__init__.py")
-        self.assertTrue(text.startswith("# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass "), text)
+        text = file.read_bytes()
+        start = b"# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass ".replace(b"\n", b"\r\n")
+        self.assertTrue(text.startswith(start), text)
+        self.assertEqual(text.count(b"\n"), text.count(b"\r\n"))
         self.install("layertrade")
         self.assertIn(" Errors: 0.", self.do("check_mirror"))
         self.do("import_mirror_models", "--tables", "layerstock_depot", "--into", "layertrade")
-        more = "\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n"
-        self.assertEqual(self.text("layertrade/models/__init__.py"), text + more)
+        more = b"\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n".replace(b"\n", b"\r\n")
+        self.assertEqual(file.read_bytes(), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."

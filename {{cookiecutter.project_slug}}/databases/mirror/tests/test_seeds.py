@@ -3,26 +3,26 @@
 import json
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 from django.db import connections
 from django.db.models import QuerySet
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
-from databases.mirror.disguise import Disguise
-from databases.mirror.seeds import Sample, as_fixture, foreign_keys, snapshot
+from databases.mirror.disguise import Disguise, columns
+from databases.mirror.seeds import Sample, foreign_keys, snapshot
 from databases.mirror.tests.library.models import Collection, Material, Section, Subject
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.mirror.tests.vault.case import CaptureTestCase, customer
-from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order, Tag
+from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order
 from databases.tests import production
 
-SECTIONS = 40
 #: A date of each engine that its driver cannot read, and what is said of its row.
 UNREADABLE = {
     "sqlite": ("2020-13-45", "ValueError while reading"),
     "postgresql": ("20000-01-01", "DataError while reading"),
-    "mysql": ("0000-00-00", "NULL in born"),
+    "mysql": ("0000-00-00", "born: null"),
 }
 
 
@@ -31,10 +31,10 @@ class SampleTests(TestCase):
 
     def sample(self, *models: type, limit: int = 50, excluded: tuple[type, ...] = (), **filters: Any) -> Sample:
         """Return a sample after asserting its size, and that every foreign key has its target in it."""
-        sample = Sample(limit, excluded)
+        sample = Sample(limit, Disguise({}), excluded)
         for model in models:
             sample.take(QuerySet(model).filter(**filters))
-        self.records = as_fixture(sample, Disguise({}), [])
+        self.records = sample.records()
         for model, rows in sample.rows.items():
             self.assertTrue(len(rows) <= limit or model._meta.auto_created, model)
             for row in rows.values():
@@ -43,16 +43,8 @@ class SampleTests(TestCase):
         return sample
 
     def links(self) -> set[tuple[int, int]]:
-        rows = [record for record in self.records if record["model"] == "layer_library.material"]
-        return {(record["pk"], subject) for record in rows for subject in record["fields"]["subjects"]}
-
-    def add_sections(self) -> Section:
-        """Add a chain of sections, each the parent of the next one. Returns the last one."""
-        parent = None
-        for number in range(SECTIONS):
-            parent = Section.objects.create(chapter_id=1, parent=parent, body=f"Section {number}")
-        assert parent
-        return parent
+        rows = [each["fields"] for each in self.records if each["model"] == "layer_library.material_subjects"]
+        return {(row["material"], row["subject"]) for row in rows}
 
     def test_the_first_rows_are_taken_with_all_that_they_refer_to(self):
         sample = self.sample(Section)
@@ -63,16 +55,10 @@ class SampleTests(TestCase):
     def test_queries_share_the_limit_of_their_model(self):
         Member.objects.create(pk=3, organisation_id=1, name="x", joined="1998-05-16")
         for first, keys in {1: {1, 2}, 2: {1, 2}, 3: {1, 3}}.items():
-            sample = Sample(2)
+            sample = Sample(2, Disguise({}))
             sample.take(QuerySet(Member).filter(pk=first))
             sample.take(QuerySet(Member))
             self.assertEqual(set(sample.rows[Member]), keys)
-
-    def test_rows_that_a_unique_column_cannot_hold_are_left_out(self):
-        sample = Sample(9)
-        sample.rows[Tag] = {number: {"id": number, "name": "same"} for number in (1, 2)}
-        self.assertEqual([record["pk"] for record in as_fixture(sample, Disguise({}), [])], [1])
-        self.assertEqual(sample.left_out[Tag], {2: "a unique value that another row has"})
 
     def test_a_row_whose_parents_do_not_fit_is_left_out_with_all_that_need_it(self):
         Organisation.objects.create(pk=3, name="x")
@@ -84,30 +70,17 @@ class SampleTests(TestCase):
         self.assertEqual(set(sample.left_out[Material].values()), {"a row that it refers to is not there"})
 
     def test_a_key_that_may_be_null_is_cut_where_its_row_does_not_fit(self):
-        sample = self.sample(Section, limit=2, pk=self.add_sections().pk)
+        last = None
+        for number in range(9):
+            last = Section.objects.create(chapter_id=1, parent=last, body=str(number))
+        sample = self.sample(Section, limit=2, pk=last.pk)
         self.assertEqual([row["parent"] is None for _, row in sorted(sample.rows[Section].items())], [True, False])
         self.assertFalse(sample.left_out[Section])
-
-    def test_a_tree_is_followed_up_to_its_root_but_not_beyond_the_limit(self):
-        last = self.add_sections()
-        self.assertEqual(len(self.sample(Section, pk=last.pk).rows[Section]), SECTIONS)
-        with CaptureQueriesContext(connections["mirror"]) as queries:
-            self.sample(Section, limit=5, pk=last.pk)
-        self.assertLess(len([query for query in queries if "section" in query["sql"]]), 20)
 
     def test_rows_that_need_each_other_are_taken_together(self):
         Collection.objects.filter(pk=2).update(parent=1)
         sample = self.sample(Collection, pk=1)
         self.assertEqual({pk: row["parent"] for pk, row in sample.rows[Collection].items()}, {1: 2, 2: 1})
-
-    def test_a_row_whose_target_is_missing_upstream_is_left_out(self):
-        with connections["mirror"].constraint_checks_disabled():
-            Member.objects.filter(pk=1).update(organisation_id=99)
-            try:
-                sample = self.sample(Member)
-                self.assertEqual((set(sample.rows[Member]), set(sample.left_out[Member])), ({2}, {1}))
-            finally:
-                Member.objects.filter(pk=1).update(organisation_id=1)
 
     def test_links_are_followed_while_there_is_room_and_not_backwards(self):
         material = Material.objects.get(pk=2)
@@ -153,7 +126,7 @@ class AppendTests(CaptureTestCase):
         self.capture()
         whole = self.records()
         self.capture("layer_vault.login", "--overwrite")
-        self.assertEqual({*self.records()}, {"customer", "login", "option", "tag"})
+        self.assertLess({*self.records()}, {*whole})
         self.capture("layer_vault", "--append")
         for name in whole:
             keys = [sorted(str(each["pk"]) for each in found[name]) for found in (self.records(), whole)]
@@ -169,16 +142,19 @@ class AppendTests(CaptureTestCase):
         fields = {name: found[0]["fields"] for name, found in self.records().items()}
         fields["customer"]["mobile"] = customer(2)["mobile"]
         mine = [
-            {"model": "layer_vault.Customer", "pk": 9, "fields": fields["customer"]},
+            {"model": "layer_vault.Customer", "pk": 9, "fields": {**fields["customer"], "tags": [9]}},
             {"model": "layer_vault.tag", "pk": 9, "fields": fields["tag"]},
-            {"model": "gone.Model", "pk": 1, "fields": {}},
         ]
         self.output.write_text(json.dumps(mine))
         said = self.capture("layer_vault.customer", "--append")
-        self.assertIn("layer_vault.Customer: 2 rows; left out: 2 (a unique value that another row has)", said)
-        self.assertIn("layer_vault.Tag: 1 rows; left out: 1 (a unique value that another row has)", said)
-        self.assertEqual(json.loads(self.output.read_text(encoding="utf-8"))[:3], mine)
+        self.assertIn("layer_vault.Customer: 2 rows; left out: 2 (its key or another unique value is already", said)
+        self.assertEqual(json.loads(self.output.read_text(encoding="utf-8"))[:2], mine)
         self.assertEqual([each["pk"] for each in self.records()["customer"]], [3, 4])
+
+    def test_rows_whose_made_up_values_repeat_a_unique_one_are_left_out(self):
+        with mock.patch("databases.mirror.disguise.make", return_value="same"):
+            said = self.capture("layer_vault.tag")
+        self.assertIn("layer_vault.Tag: 1 rows; left out: 1 (its key or another unique value is already there)", said)
 
     def test_a_key_of_a_new_row_may_lead_to_an_existing_one(self):
         self.capture("layer_vault.option")
@@ -212,7 +188,7 @@ def report_snapshot() -> None:
 
     names = list(Subject.objects.order_by("pk").values_list("pk", "name"))
     try:
-        sample = Sample(50)
+        sample = Sample(50, Disguise(dict.fromkeys(columns(Subject), "keep")))
         with snapshot(), connections["mirror"].execute_wrapper(write_after_the_first_read):
             for model in (Material, Organisation):
                 sample.take(QuerySet(model))

@@ -176,16 +176,18 @@ class Command(BaseCommand):
                 result[folder / "apps.py"] = APPS.format(name=camel(app), app=app)
             result[folder / "models/upstream.py"] = HEAD + "".join(f"\n\n{texts[name]}\n" for name in sorted(texts))
             yours = folder / "models/__init__.py"
-            text, used = yours.read_text(encoding="utf-8") if yours.exists() else YOURS, used_names(app)
+            text, used = read(yours) if yours.exists() else YOURS, used_names(app)
             new = [name for name in sorted(texts) if name not in used and not texts[name].startswith("#")]
+            added = "".join(f"\n\n{concrete_class(name)}\n" for name in new)
             if new and not re.search(r"^from \. import .*\bupstream\b", text, re.M):
-                text += "\nfrom . import upstream  # noqa: E402\n"
-            result[yours] = text + "".join(f"\n\n{concrete_class(name)}\n" for name in new)
+                added = f"\nfrom . import upstream  # noqa: E402\n{added}"
+            # The rest of the file stays as it is, to the byte.
+            result[yours] = text + (added.replace("\n", "\r\n") if "\r\n" in text else added)
         return result
 
     def save(self, files: dict[Path, str], dry_run: bool) -> None:
         """Write what differs, each file whole, or print how it does; and say what is to be done next."""
-        old = {path: path.read_text(encoding="utf-8") if path.exists() else None for path in files}
+        old = {path: read(path) if path.exists() else None for path in files}
         changed = {path: text for path, text in files.items() if text != old[path]}
         for path, text in changed.items():
             if dry_run:
@@ -194,7 +196,7 @@ class Command(BaseCommand):
                 self.stdout.write("".join(difflib.unified_diff(*lines, label, label)), ending="")
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_name(f"{path.name}.new").write_text(text, encoding="utf-8")
+                path.with_name(f"{path.name}.new").write_bytes(text.encode())
         for path in changed if not dry_run else ():
             path.with_name(f"{path.name}.new").replace(path)
         touched = sorted({path.relative_to(settings.BASE_DIR).parts[0] for path in changed})
@@ -205,6 +207,11 @@ class Command(BaseCommand):
                 self.stdout.write("\n".join([f"Add to {setting} in config/{place}.py:", *map(entry.format, absent)]))
         then = f"Then run: python manage.py makemigrations {' '.join(touched)}"
         self.stdout.write(then if touched else "Nothing to change.")
+
+
+def read(path: Path) -> str:
+    """Return the text of a file with its line endings."""
+    return path.read_bytes().decode()
 
 
 def concrete_class(name: str) -> str:
