@@ -426,13 +426,14 @@ class DriftTests(SchemaTestCase):
             },
         )
         self.assertEqual(ids(["mirror"]), ["databases.E007"])
+        self.assertEqual(ids(["mirror"], deploy=False), [])
         self.assertEqual(ids(["default"]), [])
         self.assertEqual(ids(None), [])
 
 
-def ids(databases: list[str] | None) -> list[str]:
+def ids(databases: list[str] | None, *, deploy: bool = True) -> list[str]:
     """Run all checks, and return the ids of the mirror's messages."""
-    found = checks.run_checks(include_deployment_checks=True, databases=databases)
+    found = checks.run_checks(include_deployment_checks=deploy, databases=databases)
     return [each.id for each in found if each.id in ("databases.E007", "databases.W002", "databases.I001")]
 
 
