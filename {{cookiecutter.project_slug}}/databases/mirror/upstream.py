@@ -229,8 +229,7 @@ class _Reader:
             # information_schema hides them from users that may only SELECT.
             ((_, text),) = self.ask(f"SHOW CREATE TABLE {self.quoted}")
             return {column: (table, key) for column, table, key in FOREIGN_KEY.findall(text)}
-        single = [each for each in constraints.values() if each["foreign_key"] and len(each["columns"]) == 1]
-        return {each["columns"][0]: each["foreign_key"] for each in single}
+        return {each["columns"][0]: each["foreign_key"] for each in constraints.values() if each["foreign_key"]}
 
     def types(self) -> dict[str, tuple[str, list[str]]]:
         """Return the database's name of each column's type, and the values of an enumeration."""
@@ -259,7 +258,7 @@ class _Reader:
             )
         elif kind == "citext":
             field = "TextField"
-        elif kind == "json" and not mysql and field != "JSONField":
+        elif kind == "json" and field != "JSONField":
             field = "PlainJSONField"
         elif kind == "timestamp without time zone":
             field = "ZonelessDateTimeField"

@@ -21,6 +21,10 @@ KNOWN = {
 PLACES = {
     "django_session": ("sessions", "Session"),
     "django_admin_log": ("admin", "LogEntry"),
+    "django_content_type": ("contenttypes", "ContentType"),
+    "django_site": ("sites", "Site"),
+    "django_flatpage": ("flatpages", "FlatPage"),
+    "django_flatpage_sites": ("flatpages", "FlatPageSites"),
     "blog_logentry": ("blog", "LogEntry"),
     "blog_logentryline": ("blog", "LogEntryLine"),
     "blog_logentry_tags": ("blog", "LogEntryTags"),
@@ -194,6 +198,11 @@ class RelationTests(SimpleTestCase):
         ]
         self.assertIn("    parent_id = models.IntegerField()", text)
         self.assertIn('    parent_relation = models.ForeignKey("self", models.DO_NOTHING, db_column="parent")', text)
+        text = classes(table("page", column("id"), column("parent"), column("parent_id"), parent=("page", "id")))[
+            "page"
+        ]
+        self.assertIn('    parent = models.ForeignKey("self", models.DO_NOTHING, db_column="parent")', text)
+        self.assertIn('    parent_id_0 = models.IntegerField(db_column="parent_id")', text)
 
     def test_a_key_to_a_table_of_the_same_name_in_another_schema_stays_a_column(self):
         there = '"other"."page"'
