@@ -34,8 +34,9 @@ WITH grantees AS (
     FROM pg_auth_members JOIN pg_roles AS role ON pg_has_role(roleid, role.oid, 'MEMBER')
     WHERE member = quote_ident(session_user)::regrole
 ), lists (kind, name, owner, acl) AS (
-    SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, format('%s.%I', relnamespace::regnamespace, relname),
-        relowner, nullif(relacl || ARRAY(SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = pg_class.oid), '{}')
+    SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+        format('%s.%I', relnamespace::regnamespace, relname), relowner,
+        nullif(relacl || ARRAY(SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = pg_class.oid), '{}')
     FROM pg_class WHERE oid <> 'pg_settings'::regclass
     UNION ALL SELECT 'SCHEMA', quote_ident(nspname), nspowner, nspacl FROM pg_namespace
     UNION ALL SELECT 'DATABASE', quote_ident(datname), datdba, datacl FROM pg_database WHERE datname = current_database()
@@ -70,10 +71,10 @@ FROM (
 ORDER BY 1, 2, 3
 """
 NAME = r"(?:`(?:[^`]|``)*`|'[^']*'|\*|\w+)"
-#: A line of SHOW GRANTS. Without `on` it grants roles. What follows the account may hold the hash of a password.
+#: A line of SHOW GRANTS. Without `on`, it grants roles, or PROXY. What follows the account may hold the hash of a password.
 GRANT = re.compile(
-    rf"GRANT (?P<rights>.+?)(?: ON (?P<on>(?:[A-Z]+ )?(?P<database>{NAME})\.{NAME}|{NAME}@{NAME}))?"
-    rf" TO (?:(?P<user>{NAME}@{NAME}|PUBLIC)|{NAME})(?P<rest> .*)?"
+    rf"GRANT (?P<rights>.+?)(?: ON (?P<on>(?:[A-Z]+ )?(?P<database>{NAME})\.{NAME}))? TO "
+    rf"(?:(?P<user>{NAME}@{NAME}|PUBLIC)|{NAME})(?P<rest> .*)?"
 )
 COLUMNS = re.compile(rf" \((?:{NAME}(?:, )?)+\)")
 HARMLESS = {"USAGE", "SELECT", "SHOW VIEW", "SHOW DATABASES"}
@@ -130,7 +131,7 @@ def mysql_rights(grants: list[tuple[str]], database: str) -> Iterator[tuple[str,
         rights, on, user = found["rights"], found["on"], found["user"]
         if not on:
             yield f"membership in {rights}", f"REVOKE {rights} FROM {user}"
-        elif fnmatchcase(database.lower(), (found["database"] or "*").strip("`").lower().translate(WILDCARDS)):
+        elif fnmatchcase(database.lower(), found["database"].strip("`").lower().translate(WILDCARDS)):
             rights = COLUMNS.sub("", rights) + (", GRANT OPTION" if "GRANT OPTION" in (found["rest"] or "") else "")
             words = ", ".join(word for word in re.split(", ?", rights) if word not in HARMLESS)
             cure = f"REVOKE {words} ON {on} FROM {user}"
