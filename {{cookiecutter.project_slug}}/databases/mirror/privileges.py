@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,10 +36,12 @@ WITH grantees AS (
 ), lists (kind, name, owner, acl) AS (
     SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
         format('%s.%I', relnamespace::regnamespace, relname), relowner,
-        nullif(relacl || ARRAY(SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = pg_class.oid), '{}')
+        nullif(relacl || ARRAY(
+            SELECT unnest(attacl) FROM pg_attribute WHERE attrelid = pg_class.oid AND NOT attisdropped), '{}')
     FROM pg_class WHERE oid <> 'pg_settings'::regclass
     UNION ALL SELECT 'SCHEMA', quote_ident(nspname), nspowner, nspacl FROM pg_namespace
-    UNION ALL SELECT 'DATABASE', quote_ident(datname), datdba, datacl FROM pg_database WHERE datname = current_database()
+    UNION ALL SELECT 'DATABASE', quote_ident(datname), datdba, datacl FROM pg_database
+    WHERE datname = current_database()
     UNION ALL SELECT CASE WHEN prosecdef THEN 'ROUTINE' ELSE 'FUNCTION' END, format('%s.%I(%s)',
         pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid)), proowner,
         coalesce(proacl, acldefault('f', proowner))
@@ -47,31 +49,29 @@ WITH grantees AS (
         OR pronamespace = 'pg_catalog'::regnamespace
             AND proname ~ '^lo_?(creat|from_bytea|put|write|unlink|import|export|truncate)'
 )
-SELECT 1 AS rank, format('%s as %s', word, name), coalesce(leave, format('ALTER ROLE %s NO%s', name, word))
+SELECT format('%s as %s', word, name), coalesce(leave, format('ALTER ROLE %s NO%s', name, word))
 FROM pg_roles JOIN grantees USING (oid), LATERAL (VALUES ('SUPERUSER', rolsuper), ('CREATEROLE', rolcreaterole),
-    ('CREATEDB', rolcreatedb), ('REPLICATION', rolreplication), ('BYPASSRLS', rolbypassrls)) AS each (word, has)
+    ('CREATEDB', rolcreatedb), ('REPLICATION', rolreplication), ('BYPASSRLS', rolbypassrls),
+    ('MEMBERSHIP', rolname ~ '^pg_(write|execute|maintain|signal|checkpoint|create|use)')) AS each (word, has)
 WHERE has
-UNION SELECT 1, format('membership in %s', name), leave FROM grantees
-WHERE name ~ '^pg_(write|execute|maintain|signal|checkpoint|create|use)'
-UNION SELECT 2, format('ownership of %s %s as %s', type, identity, grantees.name),
+UNION SELECT format('ownership of %s %s as %s', type, identity, grantees.name),
     coalesce(leave, format('ALTER %s %s OWNER TO CURRENT_USER', type, identity))
 FROM pg_shdepend AS owns JOIN grantees ON refobjid = oid, pg_identify_object(classid, objid, objsubid)
 WHERE deptype = 'o' AND (SELECT oid FROM pg_database WHERE datname = current_database()) IN (dbid, objid)
     AND NOT (type = 'sequence' AND EXISTS (SELECT FROM pg_depend WHERE objid = owns.objid AND deptype IN ('a', 'i')))
-UNION SELECT 3, format('%s on %s %s as %s', rights, kind, names, grantee),
-    coalesce(leave, format('REVOKE %s ON %s %s FROM %s', rights, kind, names, grantee))
+UNION SELECT format('%s as %s', rights, name), coalesce(leave, format('REVOKE %s FROM %s', rights, name))
 FROM (
-    SELECT kind, string_agg(DISTINCT lists.name, ', ') AS names, grantees.name AS grantee, leave,
-        string_agg(DISTINCT privilege_type, ', ') AS rights
+    SELECT grantees.name, leave,
+        format('%s ON %s %s', string_agg(DISTINCT privilege_type, ', '), kind, string_agg(DISTINCT lists.name, ', '))
     FROM lists, aclexplode(acl) AS one JOIN grantees ON grantees.oid = one.grantee
     WHERE one.grantee <> owner AND privilege_type NOT IN ('SELECT', 'CONNECT', 'TEMPORARY')
         AND (kind, privilege_type) <> ('SCHEMA', 'USAGE')
-    GROUP BY kind, CASE kind WHEN 'FUNCTION' THEN '' ELSE lists.name END, grantees.name, leave
-) AS granted
-ORDER BY 1, 2, 3
+    GROUP BY grantees.name, leave, kind, CASE kind WHEN 'FUNCTION' THEN '' ELSE lists.name END
+) AS granted (name, leave, rights)
+ORDER BY 2, 1
 """
 NAME = r"(?:`(?:[^`]|``)*`|'[^']*'|\*|\w+)"
-#: A line of SHOW GRANTS. Without `on`, it grants roles, or PROXY. What follows the account may hold the hash of a password.
+#: A line of SHOW GRANTS. Without `on`, it grants roles or PROXY. What follows may be the hash of a password.
 GRANT = re.compile(
     rf"GRANT (?P<rights>.+?)(?: ON (?P<on>(?:[A-Z]+ )?(?P<database>{NAME})\.{NAME}))? TO "
     rf"(?:(?P<user>{NAME}@{NAME}|PUBLIC)|{NAME})(?P<rest> .*)?"
@@ -115,22 +115,22 @@ def read_rights() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(POSTGRESQL if connection.vendor == "postgresql" else "SHOW GRANTS")
         rows = cursor.fetchall()
-    found = [row[1:] for row in rows] if connection.vendor == "postgresql" else mysql_rights([*rows], name)
+    found = rows if connection.vendor == "postgresql" else mysql_rights(rows, name)
     return [(words, f"Run as an administrator: {cure};") for words, cure in found][: MOST + 1]
 
 
-def mysql_rights(grants: list[tuple[str]], database: str) -> Iterator[tuple[str, str]]:
+def mysql_rights(grants: Iterable[tuple[str]], database: str) -> Iterator[tuple[str, str]]:
     """Yield rights besides reading, and the SQL that ends them. Arguments: rows of SHOW GRANTS, the mirror's name."""
     for (text,) in grants:
         found = GRANT.fullmatch(text)
         if not found and text.startswith("GRANT "):
             yield "a grant that this check does not understand", "SHOW GRANTS"
-        # What a role may do ends with the membership, which is a finding itself: nobody needs a role to read.
+        # What a role may do ends with the membership, which is a finding whatever the role may do.
         if not found or not found["user"]:
             continue
         rights, on, user = found["rights"], found["on"], found["user"]
         if not on:
-            yield f"membership in {rights}", f"REVOKE {rights} FROM {user}"
+            yield f"whatever {rights} may do (grant SELECT to the user itself)", f"REVOKE {rights} FROM {user}"
         elif fnmatchcase(database.lower(), found["database"].strip("`").lower().translate(WILDCARDS)):
             rights = COLUMNS.sub("", rights) + (", GRANT OPTION" if "GRANT OPTION" in (found["rest"] or "") else "")
             words = ", ".join(word for word in re.split(", ?", rights) if word not in HARMLESS)
