@@ -1,9 +1,8 @@
 """Keeps every session on the mirror from writing: `.using()`, raw cursors and other writes that routers never see.
 
-There are two guards. The session is read-only, and only statements that begin like ones that read are sent. The second
-one stops what a read-only session allows: it can be made writable again, lock rows of the other application, and write
-files and large objects on its server. Deliberate code can bypass both, for example with SQL inside of a string. The
-boundary is a database user that may only SELECT; the README shows how to create one, and `privileges.py` verifies it.
+The session is read-only, and only statements that begin like ones that read are sent: a read-only session can be made
+writable again, lock rows, and write files and large objects. Deliberate code can bypass both guards, for example with
+SQL inside of a string. The boundary is a database user that may only SELECT (README), which `privileges.py` verifies.
 """
 
 from __future__ import annotations
@@ -45,27 +44,19 @@ BESIDE = re.compile(
     r"\bset_config\b|u&\"|/\*|\bfor (?:no key |key )?(?:update|share)\b|\bin share mode\b|\binto (?:out|dump)file\b"
     r"|\blo_?(?:creat|create|from_bytea|put|write|unlink|import|export|truncate|truncate64)\b"
 )
-FIRST_WORDS = re.compile(r"""[\s(]*((?:[a-z_][\w.]*\s*){1,3}(?:(?<=into |from |date |able )["`][\w."`]+)?)""", re.I)
+#: What a refusal shows: at most three bare words, which are no values. They stand behind whole comments.
+FIRST_WORDS = re.compile(rf"(?:[\s(]|{COMMENT}|--[^\n]*\n)*((?:[a-z_][\w.]*\s*){{1,3}})", re.I | re.DOTALL)
 
 
 # Cached: a program sends the same statements repeatedly, and a decision takes as long as a short query.
 @functools.lru_cache(maxsize=1000)
 def only_reads(sql: str) -> bool:
     """Return whether every statement in a text begins like one that reads, and contains nothing of `BESIDE`."""
-    texts = (" ".join(_blanked(sql, blanks).lower().split()) for blanks in BLANKS)
+    blanked = (blanks.sub(lambda found: found[1] or " ", sql) for blanks in BLANKS)
+    texts = (" ".join(text.lower().split()) for text in blanked)
     return all(
         not BESIDE.search(text) and all(READS.fullmatch(each.strip(" (")) for each in text.split(";")) for text in texts
     )
-
-
-def summary(sql: str) -> str:
-    """Return the first words of a statement, up to the first value. A quoted word is shown only as a table's name."""
-    found = FIRST_WORDS.match(" ".join(_blanked(sql, BLANKS[0]).split()))
-    return found[1].strip() if found else "SQL"
-
-
-def _blanked(sql: str, blanks: re.Pattern[str]) -> str:
-    return blanks.sub(lambda found: found[1] or " ", sql)
 
 
 def install() -> None:
@@ -78,9 +69,7 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if connection.alias != MIRROR or is_test_database(MIRROR):
         return
     if connection.vendor not in READ_ONLY:
-        raise ImproperlyConfigured(
-            f"The mirror cannot be guarded on {connection.vendor}: read-only sessions of this engine are not supported."
-        )
+        raise ImproperlyConfigured(f"The mirror cannot be guarded: READ_ONLY has no statement for {connection.vendor}.")
     if _refuse_writes not in connection.execute_wrappers:
         connection.execute_wrappers.append(_refuse_writes)
     make_read_only(connection)
@@ -89,18 +78,15 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 def _refuse_writes(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     # psycopg has SQL objects, and `str()` of one is not its SQL.
     text = sql.as_string(context["connection"].connection) if hasattr(sql, "as_string") else str(sql)
-    if not only_reads(text):
-        raise _refusal("it accepts only statements that read", text)
-    try:
-        return execute(sql, params, many, context)
-    except DatabaseError as error:
-        if is_refusal(error.__cause__):
-            raise _refusal("its session is read-only", text) from error
-        raise
-
-
-def _refusal(reason: str, sql: str) -> MirrorWriteError:
-    return MirrorWriteError(
-        f"Refused on {MIRROR!r}, because {reason}: {summary(sql)} … "
-        "That database belongs to another application: write it there."
-    )
+    reason, cause = "it accepts only statements that read", None
+    if only_reads(text):
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            if not is_refusal(error.__cause__):
+                raise
+            reason, cause = "its session is read-only", error
+    found = FIRST_WORDS.match(text)
+    words = " ".join(found[1].split()) if found else "SQL"
+    cure = "That database belongs to another application: write it there."
+    raise MirrorWriteError(f"Refused on {MIRROR!r}, because {reason}: {words} … {cure}") from cause
