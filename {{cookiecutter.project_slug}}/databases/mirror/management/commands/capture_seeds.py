@@ -3,7 +3,6 @@
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +57,18 @@ class Command(BaseCommand):
         self.stdout.write(f"Written to {output}. Read it before you commit it.")
 
 
-def find_models(labels: Iterable[str]) -> set[type[Model]]:
-    """Return the mirrored models for labels in any case: `app.Model`, or an app for all of its managed models.
+def find_models(labels: list[str]) -> set[type[Model]]:
+    """Return the mirrored models for labels in any case: `app.Model`, or an app for all of its models.
 
-    A test database has no tables for unmanaged models, unless you create them. Raises `CommandError` for a label that
-    has no models.
+    Raises `CommandError` for a label without models.
     """
+    models = [model for model in models_of(MIRROR) if not model._meta.auto_created]
     found: set[type[Model]] = set()
-    for label in map(str.lower, labels):
-        new = {
-            model._meta.concrete_model or model
-            for model in models_of(MIRROR)
-            if label == model._meta.label_lower
-            or (label == model._meta.app_label.lower() and model._meta.managed and not model._meta.auto_created)
-        }
+    for label in labels:
+        new = {model for model in models if label.lower() in (model._meta.label_lower, model._meta.app_label.lower())}
         if not new:
             raise CommandError(f"{label!r} is neither a mirrored model (app.Model) nor an app with mirrored models.")
-        found |= new
+        found |= {model._meta.concrete_model or model for model in new}
     return found
 
 
@@ -98,7 +92,7 @@ def read_rules() -> dict[Any, str]:
 
 
 def report(model: type[Model], sample: Sample) -> str:
-    """Return the number of rows of a model, why others are left out, and the columns that are made up."""
+    """Return the number of rows of a model, why others are left out, and which columns are made up."""
     reasons = sorted(Counter(sample.left_out[model].values()).items())
     left_out = [f"{count} left out ({reason})" for reason, count in reasons]
     made_up = ", ".join(field.name for field in columns(model) if field in sample.disguise.made_up)
