@@ -113,6 +113,7 @@ class ValueTests(SimpleTestCase):
                     self.assertNotEqual(each, real)
                     field.run_validators(each)
                     self.assertTrue(isinstance(real, date) or (each < 0) == (real < 0))
+                    self.assertTrue(not isinstance(real, int) or abs(each) <= max(999, abs(real)))
 
     def test_choices_are_kept_and_other_values_become_the_first_one(self):
         field = models.CharField(max_length=9, choices=[("Group", [("a", "A"), ("b", "B")]), ("c", "C")])
