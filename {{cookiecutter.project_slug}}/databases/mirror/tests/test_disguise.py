@@ -71,6 +71,7 @@ class ValueTests(SimpleTestCase):
             (models.CharField(max_length=30), "+49 (0) 171-55", r"\+\d\d [a-z]\d\)[a-z]\d{3}-\d\d"),
             (models.CharField(max_length=32), "a@example.org", r"[a-z]{8}@example\.invalid"),
             (models.CharField(max_length=31), "a@example.org", r"[a-z]{9}\.[a-z]{3}"),
+            (models.CharField(max_length=40), "mail a@example.org", r"[a-z]{4} [a-z]{9}\.[a-z]{3}"),
             (models.TextField(), "ftp://" + "aeiou" * 900, r"https://example\.invalid/[a-z]{976}"),
             (models.URLField(), "ftp://aeiou:aeiou@example.org", r"https://example\.invalid/[a-z]{8}"),
             (models.TextField(), "aei ou " * 900, r"([a-z]{3} [a-z]{2} ){142}[a-z]{3} [a-z]{2}"),
