@@ -11,7 +11,7 @@ from collections import defaultdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import shake_256
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
 from math import isfinite
 from string import digits
 from types import SimpleNamespace
@@ -32,9 +32,6 @@ LONGEST = 1000
 #: No vowels, so that no words appear.
 LETTERS = "bcdfghjklmnpqrstvwxz"
 SEPARATORS = frozenset(" -_.:/,+()\n")
-FIFTY_YEARS = 50 * 365 * 86400
-#: To make up a value that no other one became. After each 50 attempts, texts become one character longer.
-ATTEMPTS = 200
 
 
 class UnfitError(Exception):
@@ -44,11 +41,6 @@ class UnfitError(Exception):
 def columns(model: type[Model]) -> list[Any]:
     """Return the columns of a model's own table, without generated ones, which the database computes."""
     return [field for field in model._meta.local_concrete_fields if not getattr(field, "generated", False)]
-
-
-def name_of(field: Any) -> str:
-    """Return `app.model.field`, in lower case."""
-    return f"{field.model._meta.label}.{field.name}".lower()
 
 
 class Disguise:
@@ -61,7 +53,6 @@ class Disguise:
         self.made_up: set[Any] = set()
         self._rules = rules
         self._known: dict[Any, dict[str, Any]] = defaultdict(dict)
-        self._used: dict[Any, set[str]] = defaultdict(set)
 
     def value(self, field: Any, value: Any) -> Any:
         """Return the value for the fixture. Raises `UnfitError` if the test database could not hold it."""
@@ -69,7 +60,7 @@ class Disguise:
         # A foreign key gets what its target gets.
         while column.remote_field:
             column = column.target_field
-        if not self._is_kept(column, value):
+        if value not in (None, "") and not self._is_kept(column, value):
             self.made_up.add(field)
             value = self._made_up(column, value)
         if value is None and not field.null:
@@ -77,8 +68,6 @@ class Disguise:
         return None if value is None else as_stored(column, value)
 
     def _is_kept(self, field: Any, value: Any) -> bool:
-        if value in (None, ""):
-            return True
         if field in self._rules:
             return self._rules[field] == "keep"
         is_plain = isinstance(value, PLAIN) and not isinstance(field, JSONField)
@@ -87,41 +76,41 @@ class Disguise:
     def _made_up(self, field: Any, value: Any) -> Any:
         if field.flatchoices:
             return field.flatchoices[0][0]
-        known, used = self._known[field], self._used[field]
+        known = self._known[field]
         if repr(value) not in known:
-            for attempt in range(ATTEMPTS):
+            # After each 50 attempts, texts become one character longer.
+            for attempt in range(200):
                 made = make(field, value, attempt)
-                if made != value and str(made).casefold() not in used:
+                if made != value and made not in known.values():
                     break
             known[repr(value)] = made
-            used.add(str(made).casefold())
         return known[repr(value)]
 
 
 def make(field: Any, value: Any, attempt: int) -> Any:
     """Return a made-up value of the same type and shape, which fits the column. Each attempt returns another one."""
-    seed = salted_hmac(name_of(field), f"{attempt} {value!r}", algorithm="sha256").digest()
+    seed = salted_hmac(str(field), f"{attempt} {value!r}", algorithm="sha256").digest()
     number = int.from_bytes(seed, "big")
-    moment = datetime(1970, 1, 1) + timedelta(seconds=number % FIFTY_YEARS)
     match value:
+        case str() if isinstance(field, GenericIPAddressField):
+            # Reserved addresses: RFC 3849 and RFC 2544.
+            return str(ip_address("2001:db8::" if ":" in value else "198.18.0.0") + number % 2**17)
         case str():
-            return _text(field, value, seed, attempt // 50)
+            return _text(value + value[-1:] * (attempt // 50), min(field.max_length or LONGEST, LONGEST), seed)
         case bool():
             return False
         case int():
             # Not 0, which MySQL refuses as a key.
-            made = 1 + number % max(999, abs(value))
-            return made if value >= 0 else -made
+            return (1 + number % max(999, abs(value))) * (1 if value >= 0 else -1)
         case float() | Decimal() if isfinite(value):
             return type(value)(_replace(f"{value:f}", seed))
         case bytes():
             return shake_256(seed).digest(min(len(value), LONGEST))
         case UUID():
             return UUID(bytes=seed[:16], version=4)
-        case datetime():
-            return moment.replace(tzinfo=value.tzinfo)
         case date():
-            return moment.date()
+            made = datetime(1970, 1, 1) + timedelta(seconds=number % (50 * 365 * 86400))
+            return made.replace(tzinfo=value.tzinfo) if isinstance(value, datetime) else made.date()
         case list():
             return [make(getattr(field, "base_field", field), each, attempt) for each in value]
         case dict():
@@ -130,25 +119,19 @@ def make(field: Any, value: Any, attempt: int) -> Any:
     return None
 
 
-def _text(field: Any, text: str, seed: bytes, longer: int) -> str:
-    if isinstance(field, GenericIPAddressField):
-        # Reserved addresses: RFC 2544 and RFC 3849.
-        number = int.from_bytes(seed[:8], "big")
-        return str(IPv6Address("2001:db8::") + number if ":" in text else IPv4Address("198.18.0.0") + number % 2**17)
-    longest = min(field.max_length or LONGEST, LONGEST)
+def _text(text: str, longest: int, seed: bytes) -> str:
     head = "https://example.invalid/" if "://" in text[:10] and longest >= 32 else ""
-    tail = "@example.invalid" if "@" in text and len(text.split()) == 1 and not head and longest >= 24 else ""
-    room = longest - len(head + tail)
+    tail = "@example.invalid" if "@" in text and " " not in text and longest >= 32 and not head else ""
     if head or tail:
         text = "x" * max(8, len(text) - len(head + tail))
-    return head + _replace((text + text[-1:] * longer)[:room], seed) + tail
+    return head + _replace(text[: longest - len(head + tail)], seed) + tail
 
 
 def _replace(text: str, seed: bytes) -> str:
     """Return a text whose digits became other digits, and the rest letters, except for single separators."""
     made = ""
     for char, byte in zip(text, shake_256(seed).digest(len(text)), strict=True):
-        others = digits if char.isdigit() else LETTERS.upper() if char.isupper() else LETTERS
+        others = digits if char.isdigit() else LETTERS
         made += char if char in SEPARATORS and made[-1:] not in SEPARATORS else others[byte % len(others)]
     return made
 
@@ -160,9 +143,8 @@ def as_stored(field: Any, value: Any) -> Any:
             value = field.value_to_string(SimpleNamespace(**{field.attname: value}))
         text = json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False)
         # A surrogate and a NUL character are in no database's text.
-        text.encode()
-        if "\\u0000" in text:
-            raise ValidationError("", code="null_characters_not_allowed")
+        if b"\\u0000" in text.encode():
+            raise ValueError
         stored = field.to_python(value)
         for validator in field.validators:
             if isinstance(validator, LIMITS):

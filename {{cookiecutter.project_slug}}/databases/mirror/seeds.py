@@ -38,48 +38,57 @@ def snapshot() -> Iterator[None]:
 class Sample:
     """The rows of a seed: at most `limit` new ones of each model, beside the records that its file already has.
 
-    `rows` has the new ones as a fixture has them, by model and by their primary keys in the mirror. `left_out` has the
-    reasons why others are not in it, also by model and key. No reason quotes a value.
+    `rows` has the new ones as a fixture has them, by model and by primary key in the mirror. `left_out` has the reasons
+    why others are not in it, also by model and key. No reason quotes a value.
 
     Raises `LookupError` or `TypeError` for existing records that are none of a fixture.
     """
 
-    def __init__(
-        self, limit: int, disguise: Disguise, excluded: Iterable[type[Model]] = (), existing: Iterable[Row] = ()
-    ) -> None:
-        self.limit, self.disguise, self.excluded = limit, disguise, {*excluded}
+    def __init__(self, limit: int, disguise: Disguise, excluded: set[type[Model]], existing: list[Row]) -> None:
+        self.limit, self.disguise, self.excluded = limit, disguise, excluded
         self.rows: dict[type[Model], dict[Any, Row]] = defaultdict(dict)
         self.left_out: dict[type[Model], dict[Any, str]] = defaultdict(dict)
-        self._existing: dict[type[Model], list[Row]] = defaultdict(list)
         self._unique: dict[type[Model], set[Any]] = defaultdict(set)
         for record in existing:
-            model, row = apps.get_model(record["model"]), {**record["fields"], "pk": record["pk"]}
-            self._existing[model].append(row)
-            self._unique[model] |= unique_values(model, row)
+            model = apps.get_model(record["model"])
+            self._unique[model] |= unique_values(model, {**record["fields"], model._meta.pk.name: record["pk"]})
 
-    def take(self, query: QuerySet[Any]) -> None:
-        """Add the first rows of a query, and the rows that they refer to while there is room."""
-        fresh = {query.model: self._add(query)}
-        while any(fresh.values()):
-            wanted: dict[Any, set[Any]] = defaultdict(set)
-            for model, rows in fresh.items():
-                for key in foreign_keys(model):
-                    wanted[key.target_field] |= {row[key.attname] for row in rows} - {None}
-                for link in links(model):
-                    wanted[link] |= {row[link.target_field.attname] for row in rows}
-            fresh = defaultdict(list)
-            for field, values in wanted.items():
-                some = sorted(values, key=order)[: self.limit]
-                fresh[field.model] += self._add(QuerySet(field.model).filter(**{f"{field.name}__in": some}))
+    def take(self, models: Iterable[type[Model]]) -> None:
+        """Add the first rows of models, and the rows that they refer to while there is room."""
+        # Models that lead to more others come first, so that the rows which theirs refer to still fit the limit.
+        for root in sorted(models, key=lambda model: (-len(reachable(model)), model._meta.label)):
+            fresh = {root: self._add(root)}
+            while any(fresh.values()):
+                wanted: dict[Any, set[Any]] = defaultdict(set)
+                for model, rows in fresh.items():
+                    for field, column in relations(model):
+                        wanted[field] |= {row[column] for row in rows} - {None}
+                fresh = defaultdict(list)
+                for field, values in wanted.items():
+                    some = sorted(values, key=order)[: self.limit]
+                    fresh[field.model] += self._add(field.model, **{f"{field.name}__in": some})
 
-    def _add(self, query: QuerySet[Any]) -> list[Row]:
-        """Add the first rows of a query that are not in the sample yet, and return them as the mirror has them."""
-        model, there, fresh = query.model, self.rows[query.model], []
+    def records(self) -> list[Row]:
+        """Return the new rows as records of a fixture, those of automatic many-to-many tables too.
+
+        A foreign key to a row that is not there becomes NULL where it may. Where it may not, its row is left out.
+        """
+        while any(self._cut(model, key) for model in [*self.rows] for key in foreign_keys(model)):
+            pass
+        found = [
+            {"model": model._meta.label_lower, "pk": row.pop(model._meta.pk.name), "fields": row}
+            for model, rows in self.rows.items()
+            for row in rows.values()
+        ]
+        return sorted(found, key=lambda record: (record["model"], order(record["pk"])))
+
+    def _add(self, model: type[Model], **filters: Any) -> list[Row]:
+        """Add the first rows that match and are not in the sample yet. Return them as the mirror has them."""
+        there, fresh = self.rows[model], []
         # Links are no rows of their own to whoever sets the limit.
         limit = self.limit**2 if model._meta.auto_created else self.limit
-        if model in self.excluded:
-            return []
-        for row in self._read(query.using(MIRROR).order_by("pk")[:limit]):
+        query: QuerySet[Any] = QuerySet(model).using(MIRROR).filter(**filters).order_by("pk")[:limit]
+        for row in [] if model in self.excluded else self._read(query):
             if row["pk"] in there or len(there) == limit:
                 continue
             try:
@@ -90,7 +99,6 @@ class Sample:
         return fresh
 
     def _read(self, query: QuerySet[Any], key: Any = None) -> list[Row]:
-        """Return the values of a query's rows, except for rows that the driver cannot read: it reads these alone."""
         model: Any = query.model
         try:
             # A savepoint, because on PostgreSQL an error ends a transaction.
@@ -101,12 +109,12 @@ class Sample:
             if key is not None:
                 self.left_out[model][key] = f"{type(error).__name__} while reading"
                 return []
+        # One row at a time, to leave out only those that the driver cannot read.
         one: QuerySet[Any] = QuerySet(model).using(MIRROR)
         return [row for pk in query.values_list("pk", flat=True) for row in self._read(one.filter(pk=pk), pk)]
 
     def _made_up(self, model: type[Model], values: Row) -> Row:
-        """Return a row as a fixture has it, with the primary key as `pk`. Raises `UnfitError`."""
-        row = {_slot(field): self.disguise.value(field, values[field.attname]) for field in columns(model)}
+        row = {field.name: self.disguise.value(field, values[field.attname]) for field in columns(model)}
         if isinstance(model._meta.pk, CompositePrimaryKey):
             row["pk"] = [row[name] for name in model._meta.pk.field_names]
         new = unique_values(model, row)
@@ -115,30 +123,16 @@ class Sample:
         self._unique[model] |= new
         return row
 
-    def records(self) -> list[Row]:
-        """Return the new rows as records of a fixture, those of automatic many-to-many tables too.
-
-        A foreign key to a row that is not there becomes NULL where it may. Where it may not, its row is left out.
-        """
-        while any(self._cut(model, key) for model in [*self.rows] for key in foreign_keys(model)):
-            pass
-        return [
-            {"model": model._meta.label_lower, "pk": row.pop("pk"), "fields": row}
-            for model in sorted(self.rows, key=lambda each: each._meta.label)
-            for row in sorted(self.rows[model].values(), key=lambda each: order(each["pk"]))
-        ]
-
     def _cut(self, model: type[Model], key: Any) -> bool:
-        """Make a foreign key to a missing row NULL, or leave its row out. Return whether there was one."""
-        rows, target, slot = self.rows[model], key.target_field, _slot(key)
-        there = [*self.rows[target.model].values(), *self._existing[target.model]]
-        values = {None, *(row.get(_slot(target)) for row in there)}
-        lost = [pk for pk, row in rows.items() if row[slot] not in values]
+        """Make foreign keys to missing rows NULL, or leave their rows out. Return whether there were any."""
+        rows, target, there = self.rows[model], key.target_field, self._unique[key.target_field.model]
+        values = {pk: row[key.name] for pk, row in rows.items() if row[key.name] is not None}
+        lost = [pk for pk, value in values.items() if ((target.name,), str([value])) not in there]
         for pk in lost:
             if key.null:
-                rows[pk][slot] = None
+                rows[pk][key.name] = None
             else:
-                del rows[pk]
+                self._unique[model] -= unique_values(model, rows.pop(pk))
                 self.left_out[model][pk] = "a row that it refers to is not there"
         return bool(lost)
 
@@ -148,36 +142,33 @@ def foreign_keys(model: type[Model]) -> list[Any]:
     return [field for field in columns(model) if isinstance(field, ForeignKey)]
 
 
-def links(model: type[Model]) -> list[Any]:
-    """Return the foreign keys to a model from the tables of its many-to-many fields."""
-    fields: list[Any] = [*model._meta.local_many_to_many]
-    return [field.remote_field.through._meta.get_field(field.m2m_field_name()) for field in fields]
+def relations(model: type[Model]) -> list[tuple[Any, str]]:
+    """Return the fields that a model's rows lead to, each with the column that has their values.
+
+    These are the targets of its foreign keys, and the foreign keys to it in the tables of its many-to-many fields.
+    """
+    many: list[Any] = [*model._meta.local_many_to_many]
+    links = [field.remote_field.through._meta.get_field(field.m2m_field_name()) for field in many]
+    pairs = [(key.target_field, key.attname) for key in foreign_keys(model)]
+    return pairs + [(link, link.target_field.attname) for link in links]
 
 
-def targets(model: type[Model]) -> set[Any]:
-    """Return a model, and the models that its rows refer to, directly or through other models."""
-    found: set[Any] = {model}
-    while True:
-        new = {key.target_field.model for each in found for key in foreign_keys(each)}
-        new |= {link.model for each in found for link in links(each)}
-        if new <= found:
-            return found
+def reachable(model: type[Model]) -> set[type[Model]]:
+    """Return a model, and the models that its rows lead to, directly or through other models."""
+    found = {model}
+    while new := {field.model for each in found for field, _ in relations(each)} - found:
         found |= new
-
-
-def order(value: Any) -> tuple[int, str]:
-    """Return what values of any type are sorted by: whole numbers as such, texts by their length first."""
-    return len(str(value)), str(value)
-
-
-def _slot(field: Any) -> str:
-    return "pk" if field.primary_key else str(field.name)
+    return found
 
 
 def unique_values(model: type[Model], row: Row) -> set[tuple[Any, str]]:
     """Return the values of a row that no other row of its model may have, with the names of their fields."""
     meta = model._meta
-    names: list[tuple[str, ...]] = [("pk",), *((_slot(field),) for field in columns(model) if field.unique)]
+    names: list[tuple[str, ...]] = [(meta.pk.name,), *((field.name,) for field in columns(model) if field.unique)]
     names += [tuple(each) for each in (*meta.unique_together, *(one.fields for one in meta.total_unique_constraints))]
-    found = {each: [row.get(name) for name in each] for each in names}
-    return {(each, str(values)) for each, values in found.items() if None not in values}
+    return {(each, str([row[name] for name in each])) for each in names if None not in map(row.get, each)}
+
+
+def order(value: Any) -> tuple[int, str]:
+    """Return what values of any type are sorted by: whole numbers as such, texts by their length first."""
+    return len(str(value)), str(value)

@@ -3,10 +3,8 @@
 import json
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest import mock
 
 from django.db import connections
-from django.db.models import QuerySet
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
@@ -15,7 +13,7 @@ from databases.mirror.seeds import Sample, foreign_keys, snapshot
 from databases.mirror.tests.library.models import Collection, Material, Section, Subject
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.mirror.tests.vault.case import CaptureTestCase, customer
-from databases.mirror.tests.vault.models import Customer, Line, Login, Option, Order
+from databases.mirror.tests.vault.models import Line, Login, Option, Order
 from databases.tests import production
 
 #: A date of each engine that its driver cannot read, and what is said of its row.
@@ -29,11 +27,10 @@ UNREADABLE = {
 class SampleTests(TestCase):
     databases = {"mirror"}
 
-    def sample(self, *models: type, limit: int = 50, excluded: tuple[type, ...] = (), **filters: Any) -> Sample:
+    def sample(self, *models: type, limit: int = 50, excluded: tuple[type, ...] = ()) -> Sample:
         """Return a sample after asserting its size, and that every foreign key has its target in it."""
-        sample = Sample(limit, Disguise({}), excluded)
-        for model in models:
-            sample.take(QuerySet(model).filter(**filters))
+        sample = Sample(limit, Disguise({}), {*excluded}, [])
+        sample.take(models)
         self.records = sample.records()
         for model, rows in sample.rows.items():
             self.assertTrue(len(rows) <= limit or model._meta.auto_created, model)
@@ -42,52 +39,40 @@ class SampleTests(TestCase):
                     self.assertIn(row[key.name], {None, *sample.rows[key.related_model]})
         return sample
 
-    def links(self) -> set[tuple[int, int]]:
-        rows = [each["fields"] for each in self.records if each["model"] == "layer_library.material_subjects"]
-        return {(row["material"], row["subject"]) for row in rows}
-
     def test_the_first_rows_are_taken_with_all_that_they_refer_to(self):
+        # Rows that need each other are taken together.
+        Collection.objects.filter(pk=2).update(parent=1)
         sample = self.sample(Section)
         self.assertEqual(set(sample.rows[Section]), {1, 2, 3})
         self.assertEqual(set(sample.rows[Organisation]), {1, 2})
+        self.assertEqual({pk: row["parent"] for pk, row in sample.rows[Collection].items()}, {1: 2, 2: 1})
         self.assertFalse(any(sample.left_out.values()))
 
-    def test_queries_share_the_limit_of_their_model(self):
-        Member.objects.create(pk=3, organisation_id=1, name="x", joined="1998-05-16")
-        for first, keys in {1: {1, 2}, 2: {1, 2}, 3: {1, 3}}.items():
-            sample = Sample(2, Disguise({}))
-            sample.take(QuerySet(Member).filter(pk=first))
-            sample.take(QuerySet(Member))
-            self.assertEqual(set(sample.rows[Member]), keys)
+    def test_rows_that_others_refer_to_go_before_the_first_rows_of_their_model(self):
+        Organisation.objects.create(pk=3, name="x")
+        Member.objects.update(organisation=3)
+        sample = self.sample(Organisation, Member, limit=2)
+        self.assertEqual(({*sample.rows[Member]}, {*sample.rows[Organisation]}), ({1, 2}, {1, 3}))
 
     def test_a_row_whose_parents_do_not_fit_is_left_out_with_all_that_need_it(self):
-        Organisation.objects.create(pk=3, name="x")
-        Member.objects.create(pk=3, organisation_id=3, name="x", joined="1998-05-16")
-        sample = self.sample(Member, Organisation, limit=2)
-        self.assertEqual(set(sample.rows[Member]), {1, 2})
         sample = self.sample(Material, excluded=(Organisation,))
         self.assertFalse(sample.rows[Material] or sample.rows[Collection])
         self.assertEqual(set(sample.left_out[Material].values()), {"a row that it refers to is not there"})
 
     def test_a_key_that_may_be_null_is_cut_where_its_row_does_not_fit(self):
-        last = None
-        for number in range(9):
-            last = Section.objects.create(chapter_id=1, parent=last, body=str(number))
-        sample = self.sample(Section, limit=2, pk=last.pk)
-        self.assertEqual([row["parent"] is None for _, row in sorted(sample.rows[Section].items())], [True, False])
+        Section.objects.filter(pk=1).update(parent=3)
+        sample = self.sample(Section, limit=2)
+        self.assertIsNone(sample.rows[Section][1]["parent"])
         self.assertFalse(sample.left_out[Section])
-
-    def test_rows_that_need_each_other_are_taken_together(self):
-        Collection.objects.filter(pk=2).update(parent=1)
-        sample = self.sample(Collection, pk=1)
-        self.assertEqual({pk: row["parent"] for pk, row in sample.rows[Collection].items()}, {1: 2, 2: 1})
 
     def test_links_are_followed_while_there_is_room_and_not_backwards(self):
         material = Material.objects.get(pk=2)
         material.subjects.add(*[Subject.objects.create(name=str(number)) for number in range(9)])
         third = Subject.objects.order_by("pk")[2].pk
         self.assertEqual({*self.sample(Material, limit=3).rows[Subject]}, {1, 2, third})
-        self.assertEqual(self.links(), {(1, 1), (1, 2), (2, 2), (2, third)})
+        links = [each["fields"] for each in self.records if each["model"] == "layer_library.material_subjects"]
+        pairs = {(row["material"], row["subject"]) for row in links}
+        self.assertEqual(pairs, {(1, 1), (1, 2), (2, 2), (2, third)})
         self.assertNotIn(Material, self.sample(Subject).rows)
 
     def test_queries_and_rows_read_do_not_grow_with_the_tables(self):
@@ -117,23 +102,19 @@ class UnreadableTests(CaptureTestCase):
         said = self.capture()
         self.assertIn(f"({reason})", said)
         self.assertNotIn(value, said)
-        keys = [1, 4] if vendor == "sqlite" else [1, 3, 4]
-        self.assertEqual([each["pk"] for each in self.records()["customer"]], keys)
+        keys = [each["pk"] for each in self.records()["customer"]]
+        self.assertEqual(keys, [1, 4] if vendor == "sqlite" else [1, 3, 4])
 
 
 class AppendTests(CaptureTestCase):
     def test_rows_that_a_fixture_does_not_have_are_added(self):
         self.capture()
-        whole = self.records()
+        whole = {name: len(found) for name, found in self.records().items()}
         self.capture("layer_vault.login", "--overwrite")
         self.assertLess({*self.records()}, {*whole})
-        self.capture("layer_vault", "--append")
-        for name in whole:
-            keys = [sorted(str(each["pk"]) for each in found[name]) for found in (self.records(), whole)]
-            self.assertEqual(*keys)
-        first = self.output.read_bytes()
-        self.capture("layer_vault", "--append")
-        self.assertEqual(self.output.read_bytes(), first)
+        for _ in range(2):
+            self.capture("layer_vault", "--append")
+            self.assertEqual({name: len(found) for name, found in self.records().items()}, whole)
         self.load()
         self.assertEqual(Line.objects.get().order, Order.objects.get())
 
@@ -147,58 +128,44 @@ class AppendTests(CaptureTestCase):
         ]
         self.output.write_text(json.dumps(mine))
         said = self.capture("layer_vault.customer", "--append")
-        self.assertIn("layer_vault.Customer: 2 rows; left out: 2 (its key or another unique value is already", said)
+        self.assertIn("layer_vault.Customer: 2 rows; 2 left out (its key or another unique value is already", said)
         self.assertEqual(json.loads(self.output.read_text(encoding="utf-8"))[:2], mine)
         self.assertEqual([each["pk"] for each in self.records()["customer"]], [3, 4])
-
-    def test_rows_whose_made_up_values_repeat_a_unique_one_are_left_out(self):
-        with mock.patch("databases.mirror.disguise.make", return_value="same"):
-            said = self.capture("layer_vault.tag")
-        self.assertIn("layer_vault.Tag: 1 rows; left out: 1 (its key or another unique value is already there)", said)
 
     def test_a_key_of_a_new_row_may_lead_to_an_existing_one(self):
         self.capture("layer_vault.option")
         Option.objects.update(value="changed")
         self.capture("layer_vault.login", "--append")
-        self.assertEqual(self.records()["login"][0]["fields"]["option"], self.records()["option"][0]["pk"])
         self.load()
         self.assertEqual(Login.objects.get().option, Option.objects.get())
-        self.assertEqual(Customer.objects.count(), 2)
 
 
 def report_snapshot() -> None:
-    """Print what a sample holds if the other application writes between its reads.
+    """Print the names that a sample holds if the other application changes them after its first read.
 
     This runs in production. The alias `default`, which nothing guards, stands for the other application.
     """
-    writer = connections["default"]
-    if writer.vendor == "sqlite":
+    other = Subject.objects.using("default")
+    if connections["default"].vendor == "sqlite":
         # Without this, SQLite blocks writers while another connection reads.
-        writer.cursor().execute("PRAGMA journal_mode = WAL")
-    added = Organisation(name="Black Mesa")
-    seen = []
+        connections["default"].cursor().execute("PRAGMA journal_mode = WAL")
+    names = dict(Subject.objects.values_list("pk", "name"))
 
     def write_after_the_first_read(execute: Any, sql: str, *arguments: Any) -> Any:
         result = execute(sql, *arguments)
-        if "layer_library_material" in sql and not seen:
-            seen.append(sql)
-            added.save(using="default")
-            Subject.objects.using("default").update(name="Changed")
+        if "layer_library_material" in sql:
+            other.update(name="Changed")
         return result
 
-    names = list(Subject.objects.order_by("pk").values_list("pk", "name"))
     try:
-        sample = Sample(50, Disguise(dict.fromkeys(columns(Subject), "keep")))
+        sample = Sample(50, Disguise(dict.fromkeys(columns(Subject), "keep")), set(), [])
         with snapshot(), connections["mirror"].execute_wrapper(write_after_the_first_read):
-            for model in (Material, Organisation):
-                sample.take(QuerySet(model))
-        changed = list(Subject.objects.order_by("pk").values_list("name", flat=True))
+            sample.take([Material])
+        changed = {*Subject.objects.values_list("name", flat=True)}
     finally:
-        Organisation.objects.using("default").filter(name="Black Mesa").delete()
-        for pk, name in names:
-            Subject.objects.using("default").filter(pk=pk).update(name=name)
-    subjects = [row["name"] for _, row in sorted(sample.rows[Subject].items())]
-    print(json.dumps({"organisations": len(sample.rows[Organisation]), "subjects": subjects, "changed": changed}))
+        for pk, name in names.items():
+            other.filter(pk=pk).update(name=name)
+    print(json.dumps([[row["name"] for row in sample.rows[Subject].values()], *changed]))
 
 
 class SnapshotTests(TestCase):
@@ -209,6 +176,4 @@ class SnapshotTests(TestCase):
             url = production.url_of("mirror", folder)
             code = "from databases.mirror.tests.test_seeds import report_snapshot; report_snapshot()"
             report = production.run(code, DATABASE_URL=url, MIRROR_DATABASE_URL=url)
-        self.assertEqual(report["changed"], ["Changed", "Changed"])
-        self.assertEqual(report["subjects"], ["Physics", "Ethics"])
-        self.assertEqual(report["organisations"], 2)
+        self.assertEqual(report, [["Physics", "Ethics"], "Changed"])

@@ -20,12 +20,18 @@ from databases.mirror.tests.vault.models import Company, Customer, Line, Login, 
 
 COMMAND = "databases.mirror.management.commands.capture_seeds"
 LONG_AGO = datetime.fromisoformat("1987-04-23T12:00:00.123456+00:00")
+#: What no seed may contain, between bars. Made-up texts have no vowels, so that these are not in them by chance.
+SECRETS = (
+    "Ottilie|Quimbyaeiou|quimby-sons|reset/token-1|68394207|49157739684|1963-06|4929 7397 8635|nested|4929739786354|"
+    "iVBORyBvdHRpbGll|203.0.113|fd9e:21a7|deadfeed-face|beef89739|EIUA 7393-9|aubergine|password-iguana|hunter-iguana|"
+    "ring a bell|pound of tea"
+)
 #: Columns of numbers and dates that only a setting makes up.
 LISTED = {"layer_vault.customer.mobile": "fake", "LAYER_VAULT.Customer.b*": "fake", "layer_vault.*.is_staff": "fake"}
 
 
 def customer(number: int) -> dict[str, Any]:
-    """Return a customer whose values are all secret, except for the tier and the last four."""
+    """Return a customer whose values are all secret, except for the key and the tier."""
     name = f"Ottilie Quimby{'aeiou' * number}"
     return {
         "pk": number,
@@ -33,19 +39,16 @@ def customer(number: int) -> dict[str, Any]:
         "email": f"ottilie.{number}@quimby-sons.co.uk",
         "website": f"https://ottilie.quimby.io/reset/token-{number}" if number < 3 else None,
         "slug": f"ottilie-quimby-{number}",
-        "phone": f"+49 15{number}683942",
+        "phone": f"+49 15{number}68394207",
         "mobile": 4915773968424 + number,
         "born": date(1963, 6, 17 + number),
         "card": f"4929 7397 8635 464{number}",
-        "iban": f"GIBEA0375679{number}OUIE",
-        "code": f"{number}E",
         "profile": {"mail": name, "nested": [{"Ottilie Quimby": name}, 4929739786354640 + number, None, True]},
         "raw": f'["ottilie quimby",{number}]' if number % 2 else f'{{"ottilie":"quimby {number}"}}',
         "picture": b"\x89PNG ottilie quimby" * number,
         "address": f"203.0.113.{number}" if number % 2 else f"fd9e:21a7:a92c::{number}",
         "device": UUID(int=0xDEADFEEDFACEBEEFACEDDECADEFACADE + number),
         "tier": "gold",
-        "balance": number,
     }
 
 

@@ -2,7 +2,6 @@
 
 # ruff: noqa: DJ001, DJ008
 
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Upper
 
@@ -26,19 +25,16 @@ class Customer(MirrorModel):
     email = models.EmailField(unique=True)
     website = models.URLField(null=True, blank=True, unique=True)
     slug = models.SlugField(unique=True)
-    phone = models.CharField(max_length=30, validators=[RegexValidator(r"^\+\d\d \d+$")])
+    phone = models.CharField(max_length=30)
     mobile = models.BigIntegerField(unique=True)
     born = models.DateField()
     card = models.CharField(max_length=19)
-    iban = models.TextField()
-    code = models.CharField(max_length=2, unique=True)
     tier = models.CharField(max_length=9, choices=TIERS)
     profile = models.JSONField(default=dict)
     raw = models.TextField(default="", blank=True)
     picture = models.BinaryField(null=True)
     address = models.GenericIPAddressField(null=True)
     device = models.UUIDField(unique=True)
-    balance = models.DecimalField(max_digits=7, decimal_places=2, default=0)
     is_staff = models.BooleanField(default=False)
     changed = models.DateTimeField(auto_now=True)
     tags = models.ManyToManyField(Tag)
