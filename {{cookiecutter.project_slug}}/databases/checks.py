@@ -11,7 +11,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import Field, Model
 
-from databases.registry import PRIMARY, role_of_model
+from databases.registry import PRIMARY, is_foreign, role_of_model
 
 #: Middleware of Django that queries the database. The layer's middleware must come before it.
 DATABASE_READERS = (
@@ -69,7 +69,8 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Return an error for each alias in `OWN_DATABASES` without an entry, or with the address of another one.
 
-    Two aliases of one database would lack the tables of the second. Addresses are compared as they are written.
+    Two aliases of one database would lack the tables of the second. In another application's database,
+    `migrate_databases` would create ours. Addresses are compared as they are written.
     """
     problems: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -81,6 +82,10 @@ def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
             other = found.setdefault(_address(connections.settings[alias]), alias)
             if other != alias:
                 problems[alias] = f"is the same database as {other!r}"
+    for alias, config in connections.settings.items():
+        own = found.get(_address(config))
+        if own and own != alias and is_foreign(alias):
+            problems[own] = f"is the same database as {alias!r}, which belongs to another application"
     return [
         checks.Error(
             f"{alias!r} {problem}.",
@@ -95,7 +100,9 @@ def _address(config: dict[str, Any]) -> str:
     """Return where a database is. The query of a URL may say it too."""
     options = config["OPTIONS"]
     server = [options.get(name.lower()) or config[name] for name in ("HOST", "PORT")]
-    return str([*server, options.get("service"), options.get("unix_socket"), config["NAME"]])
+    # SQLite's read-only mode is in the name.
+    name = str(config["NAME"]).removeprefix("file://").removesuffix("?mode=ro")
+    return str([*server, options.get("service"), options.get("unix_socket"), name])
 
 
 def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -52,6 +52,12 @@ class OwnRouter:
         return role if self.serves(role) else DEFAULT_DB_ALIAS
 
 
+def refuse_foreign_instance(instance: Model, using: str, **kwargs: Any) -> None:
+    """Refuse `save(using=…)` of such an object, which asks no router. Receives Django's signal."""
+    if instance._state.db not in (None, using) and using in settings.OWN_DATABASES:
+        _check_source(instance, using)
+
+
 def _check_source(instance: Model, home: str) -> None:
     source = str(instance._state.db)
     if is_foreign(source) and role_of_alias(source) not in roles_of_model(instance):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.db import connections
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.router import MIRROR
-from databases.mirror.upstream import DIGITS, Column, Table, read_tables
+from databases.mirror.upstream import DIGITS, Column, Table, hidden_rows, read_tables
 from databases.registry import models_of
 
 #: Fields of ours that read what a field of Django's reads.
@@ -49,6 +49,7 @@ def read_findings() -> list[Finding]:
     connection, copies = connections[MIRROR], copied_models()
     keys = {each._meta.db_table: getattr(each, "chosen_key", "") for each in copies}
     tables, failed = read_tables(connection, keys)
+    hidden = hidden_rows(connection)
     found: list[Finding] = []
     for model in copies:
         label, name = model._meta.label, model._meta.db_table
@@ -57,6 +58,9 @@ def read_findings() -> list[Finding]:
             found.append(Finding("error", label, name, "", kind, f"the table {name!r} {why}"))
         else:
             found += [Finding(level, label, name, *rest) for level, *rest in compare(model, tables[name], connection)]
+            if name in hidden:
+                text = "row-level security may hide rows from this project's database user"
+                found.append(Finding("info", label, name, "", "hidden rows", text))
     return found
 
 
@@ -70,7 +74,8 @@ def compare(model: type[Model], table: Table, connection: BaseDatabaseWrapper) -
             yield "error", name, "missing column", f"the column {name!r} is missing"
             continue
         # Databases say of every column of a view that it can be NULL.
-        if column.null and not field.null and field not in meta.pk_fields and not table.is_view:
+        generated = getattr(field, "generated", False)
+        if column.null and not (field.null or field in meta.pk_fields or table.is_view or generated):
             yield "error", name, "null", f"the column {name!r} can be NULL"
         if field.null and not (column.null or column.is_zero):
             yield "info", name, "not null", f"the column {name!r} is never NULL"
@@ -111,7 +116,8 @@ def _differences(field: Any, column: Column, connection: BaseDatabaseWrapper) ->
     )
     ranges, like = connection.ops.integer_field_ranges, LIKE.get(column.field, column.field)
     here, there = ("integer" if each in ranges else TEXTS.get(each, each) for each in (name, like))
-    if not there:
+    if not there or (there == "AsTextField" and not hasattr(models, name)):
+        # A field of another package, such as ArrayField, may read it.
         yield "info", "unknown type", f"has a type that was not compared: {column.type}"
     elif here != there and (connection.vendor == "postgresql" or ALSO.get(name) != there):
         yield "error", "type", f"is {column.type}, and {name} here"

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from django.core.management.commands import inspectdb
 from django.db.backends.utils import split_identifier
@@ -19,6 +20,7 @@ from databases.mirror.upstream import Column, Table
 HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
 # ruff: noqa
 # fmt: off
+# A ZonelessDateTimeField is read in the zone that DATABASES["mirror"]["TIME_ZONE"] names, by default UTC.
 
 from django.db import models
 
@@ -33,7 +35,7 @@ CLASS = re.compile(
 LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
 OUR_FIELDS = ("AsTextField", "BitField", "PlainJSONField", "SizedBinaryField", "ZonelessDateTimeField")
 #: Names that fields cannot have: those of the class, and those that the generated file uses.
-RESERVED = [*dir(MirrorModel), *OUR_FIELDS, "MirrorModel", "models", "objects"]
+RESERVED = [*dir(MirrorModel), *dir(type(MirrorModel)), *OUR_FIELDS, "MirrorModel", "models", "objects"]
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Generator:
         for column in table.columns.values():
             leads = self._leads(table, column.name)
             name = _normalized(column.name, used, leads)
-            # `x²` is a word of letters to `inspectdb`, and no name to Python.
+            # `x৴` is a word of letters to `inspectdb`, and no name to Python.
             if column.field and column.is_usable and name.isidentifier():
                 if leads and f"{name}_id" in used:
                     name = _normalized(f"{name}_relation", used, leads)
@@ -215,7 +217,8 @@ def why_no_field(column: Column) -> str:
 
 def _normalized(name: str, used: list[str], is_relation: bool) -> str:
     """Return a name that a field can have, made by `inspectdb`."""
-    found: str = inspectdb.Command().normalize_col_name(name, used, is_relation)[0]
+    # Python takes letters such as `ﬁ` for others in names.
+    found: str = inspectdb.Command().normalize_col_name(normalize("NFKC", name), used, is_relation)[0]
     return found
 
 

@@ -128,7 +128,8 @@ def read_tables(connection: BaseDatabaseWrapper, keys: Mapping[str, str]) -> tup
         try:
             with connection.execute_wrapper(_no_rows), connection.cursor() as cursor:
                 found[name] = _Reader(connection, cursor, name).table(key, kinds)
-        except DatabaseError as error:
+        # Django's introspection of SQLite raises IndexError for `UNIQUE (x, y)`, where names have one letter.
+        except (DatabaseError, IndexError) as error:
             cause: Any = error.__cause__
             code = getattr(cause, "sqlstate", None) or next(iter(getattr(cause, "args", ())), None)
             # No more of the message: it may quote addresses and users.
@@ -228,8 +229,7 @@ class _Reader:
             # information_schema hides them from users that may only SELECT.
             ((_, text),) = self.ask(f"SHOW CREATE TABLE {self.quoted}")
             return {column: (table, key) for column, table, key in FOREIGN_KEY.findall(text)}
-        single = [each for each in constraints.values() if each["foreign_key"] and len(each["columns"]) == 1]
-        return {each["columns"][0]: each["foreign_key"] for each in single}
+        return {each["columns"][0]: each["foreign_key"] for each in constraints.values() if each["foreign_key"]}
 
     def types(self) -> dict[str, tuple[str, list[str]]]:
         """Return the database's name of each column's type, and the values of an enumeration."""
@@ -258,7 +258,7 @@ class _Reader:
             )
         elif kind == "citext":
             field = "TextField"
-        elif kind == "json" and not mysql and field != "JSONField":
+        elif kind == "json" and field != "JSONField":
             field = "PlainJSONField"
         elif kind == "timestamp without time zone":
             field = "ZonelessDateTimeField"

@@ -11,8 +11,8 @@ from django.utils.module_loading import import_string
 from databases.registry import _base_classes, role_of_alias
 from databases.testing.settings import LAYER
 
-#: An app of the layer's tests for each role that has models.
-APPS = {role: label for label, role in settings.APP_DATABASES.items() if label.startswith(LAYER)}
+#: The first app of the layer's tests for each role that has models.
+APPS = {role: label for label, role in reversed(settings.APP_DATABASES.items()) if label.startswith(LAYER)}
 ROLES = sorted(APPS)
 #: The roles whose models need a base class. Models of the others are Django's plain ones.
 WITH_BASE_CLASS = [role for role in ROLES if role in _base_classes()]

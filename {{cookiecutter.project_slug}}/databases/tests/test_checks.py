@@ -67,6 +67,22 @@ class OwnDatabaseTests(Checked):
                 errors = self.errors(OWN_DATABASES=["default", "layer"])
             self.assertEqual([message for message, _ in errors], wrong)
 
+    def test_another_applications_database_is_none_of_our_own(self):
+        config = {"HOST": "", "PORT": "", "NAME": "/one", "OPTIONS": {}}
+        for name, wrong in (
+            ("/one", ["'default' is the same database as 'layer', which belongs to another application."]),
+            (
+                "file:///one?mode=ro",
+                ["'default' is the same database as 'layer', which belongs to another application."],
+            ),
+            ("/two", []),
+        ):
+            found = {**connections.settings, "default": config, "layer": {**config, "NAME": name}}
+            foreign = mock.patch.object(checks, "is_foreign", lambda alias: alias == "layer")
+            with mock.patch.object(checks, "connections", mock.Mock(settings=found)), foreign:
+                errors = self.errors(OWN_DATABASES=["default"])
+            self.assertEqual([message for message, _ in errors], wrong)
+
     def test_an_alias_without_an_entry_is_an_error(self):
         errors = self.errors(OWN_DATABASES=["default", "layer"])
         self.assertEqual([message for message, _ in errors], ["'layer' is in OWN_DATABASES and not in DATABASES."])

@@ -43,6 +43,8 @@ OF_ENGINE: dict[str, dict[str, Attempt]] = {
         "two statements in one string": in_one_string(f"SELECT 1; {INSERT}"),
         "`WITH … INSERT`": raw(f"WITH new AS ({INSERT} RETURNING id) SELECT * FROM new"),
         "`EXPLAIN ANALYZE INSERT`": raw(f"EXPLAIN ANALYZE {INSERT}"),
+        "`EXPLAIN ANALYZE CREATE TABLE`": raw("EXPLAIN ANALYZE CREATE TABLE ours AS SELECT 1 AS one"),
+        "`EXPLAIN ANALYZE SELECT … INTO`": raw("EXPLAIN (ANALYZE) SELECT 1 AS one INTO ours"),
         "`SELECT … INTO` a table": raw("SELECT id INTO ours FROM layer_people_organisation"),
         "`SELECT … FOR UPDATE`": in_a_transaction("SELECT id FROM layer_people_organisation FOR UPDATE"),
         "`SELECT … FOR KEY SHARE`": in_a_transaction("SELECT id FROM layer_people_organisation FOR KEY SHARE"),

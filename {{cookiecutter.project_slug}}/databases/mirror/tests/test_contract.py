@@ -136,9 +136,12 @@ class ReadingTests(SimpleTestCase):
         with mock.patch.dict(sys.modules, {**drivers, "psycopg": None, "MySQLdb": None}):
             contract_check.connect("postgres://me:p%40ss@server:5433/shop?sslmode=require")
             contract_check.connect("mariadb://me:p%40ss@server/shop")
+            contract_check.connect("mysql:///shop")
             with self.assertRaises(ImportError), mock.patch.dict(sys.modules, {"psycopg2": None}):
                 contract_check.connect("postgresql://server/shop")
         drivers["psycopg2"].connect.assert_called_once_with("postgresql://me:p%40ss@server:5433/shop?sslmode=require")
-        drivers["pymysql"].connect.assert_called_once_with(
-            host="server", port=3306, user="me", password="p@ss", database="shop"
+        calls = (("server", "me", "p@ss"), ("localhost", "", ""))
+        self.assertEqual(
+            drivers["pymysql"].connect.mock_calls,
+            [mock.call(host=host, port=3306, user=me, password=word, database="shop") for host, me, word in calls],
         )

@@ -13,14 +13,14 @@ from unittest import mock
 from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connections, models
+from django.db import DatabaseError, IntegrityError, connections, models
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import SimpleTestCase
 from django.test.utils import isolate_apps
 
 from databases.environment import ENGINES
 from databases.foreign.tests.schema_case import SchemaTestCase
-from databases.mirror import MirrorModel, drift
+from databases.mirror import MirrorModel, drift, upstream
 from databases.mirror.drift import compare
 from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
 from databases.mirror.tests.people.models import Member, Organisation
@@ -92,6 +92,7 @@ COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = 
     "the same": (char(max_length=9), "CharField", {"max_length": 9}, "postgresql", []),
     "another length": (char(max_length=9), "CharField", {"max_length": 8}, "postgresql", ["info limits"]),
     "a length that is gone": (char(max_length=9), "TextField", {}, "postgresql", ["info limits"]),
+    "a length that was never said": (char(), "TextField", {}, "postgresql", []),
     "a text of any length": (text(), "CharField", {"max_length": 8}, "postgresql", []),
     "a subclass of a text": (models.EmailField(), "TextField", {}, "postgresql", ["info limits"]),
     "another precision": (decimal(max_digits=9), "DecimalField", {"max_digits": 8}, "mysql", ["info limits"]),
@@ -142,6 +143,10 @@ COMPARED: dict[str, tuple[models.Field, str, dict[str, Any], str, list[str]]] = 
     "bits that are not read as a number": (models.BinaryField(), "BitField", {}, "mysql", ["error type"]),
     "bytes of one length": (models.BinaryField(max_length=2), "SizedBinaryField", {"max_length": 2}, "mysql", []),
     "a type that no field reads": (text(), "", {}, "mysql", ["info unknown type"]),
+    "a type that a field of another package may read": (
+        *(type("ArrayField", (models.Field,), {})(), "AsTextField", {}, "postgresql", ["info unknown type"]),
+    ),
+    "a number that is none": (integer(), "AsTextField", {}, "postgresql", ["error type"]),
     "a type that is read as text": (AsTextField(), "IntegerField", {}, "postgresql", []),
     "a text that is read as text": (text(), "AsTextField", {}, "postgresql", ["error type"]),
     "other values": (
@@ -318,12 +323,16 @@ class DriftTests(SchemaTestCase):
 
     def test_keys_of_bytes_and_bits_are_read_and_built_again(self):
         if connections["mirror"].vendor == "mysql":
-            columns = "id binary(2) PRIMARY KEY, x bit(8), y text, UNIQUE (y(5))"
+            columns = "id binary(2) PRIMARY KEY, x bit(8), y text, a tinyint(1), b year, c blob, d point"
+            columns += ", e enum('it''s', 'x'), UNIQUE (y(5))"
             self.change(lambda editor: editor.execute(f"CREATE TABLE drift_thing ({columns})"))
             tables, _ = read_tables(connections["mirror"], {"drift_thing": ""})
             self.change(lambda editor: editor.execute("DROP TABLE drift_thing"))
-            found = [each.field for each in tables["drift_thing"].columns.values()]
-            self.assertEqual(found, ["SizedBinaryField", "BitField", "TextField"])
+            found = tables["drift_thing"].columns
+            fields = "SizedBinaryField BitField TextField BooleanField IntegerField BinaryField  CharField"
+            self.assertEqual([each.field for each in found.values()], fields.split(" "))
+            values = {"max_length": 4, "choices": [["it's", "it's"], ["x", "x"]]}
+            self.assertEqual((found["x"].type, found["e"].arguments), ("bit(8)", values))
             # Of a text, only the beginning can be unique.
             self.assertEqual(tables["drift_thing"].unique, set())
         model = model_of(id=SizedBinaryField(max_length=2, primary_key=True), x=BitField())
@@ -377,6 +386,20 @@ class DriftTests(SchemaTestCase):
         tables, failed = read_tables(connections["mirror"], {"gone": "", "drift_thing": ""})
         self.assertEqual(([*tables], failed), (["drift_thing"], {"gone": "is missing"}))
 
+    def test_a_table_that_cannot_be_read_is_said_without_the_message(self):
+        self.make(model_of())
+        postgresql = Exception("hidden")
+        postgresql.sqlstate = "42501"
+        denied, other = "permission denied", "cannot be read (DatabaseError)"
+        for cause, says in (
+            *((postgresql, denied), (Exception(1142, "hidden"), denied), (Exception(1143, "hidden"), denied)),
+            *((Exception(1146, "hidden"), other), (Exception("hidden"), other), (None, other)),
+        ):
+            error = DatabaseError("hidden")
+            error.__cause__ = cause
+            with self.subTest(repr(cause)), mock.patch.object(upstream._Reader, "table", side_effect=error):
+                self.assertEqual(read_tables(connections["mirror"], {"drift_thing": ""}), ({}, {"drift_thing": says}))
+
     def layer_models_only(self) -> None:
         """Compare the models of the test apps: a project's own copies may be unmanaged, and so have no tables here."""
         layer = [model for model in models_of("mirror") if model._meta.app_label.startswith(LAYER)]
@@ -407,13 +430,14 @@ class DriftTests(SchemaTestCase):
             },
         )
         self.assertEqual(ids(["mirror"]), ["databases.E007"])
+        self.assertEqual(ids(["mirror"], deploy=False), [])
         self.assertEqual(ids(["default"]), [])
         self.assertEqual(ids(None), [])
 
 
-def ids(databases: list[str] | None) -> list[str]:
+def ids(databases: list[str] | None, *, deploy: bool = True) -> list[str]:
     """Run all checks, and return the ids of the mirror's messages."""
-    found = checks.run_checks(include_deployment_checks=True, databases=databases)
+    found = checks.run_checks(include_deployment_checks=deploy, databases=databases)
     return [each.id for each in found if each.id in ("databases.E007", "databases.W002", "databases.I001")]
 
 

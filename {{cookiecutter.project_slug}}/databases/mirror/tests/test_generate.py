@@ -21,6 +21,10 @@ KNOWN = {
 PLACES = {
     "django_session": ("sessions", "Session"),
     "django_admin_log": ("admin", "LogEntry"),
+    "django_content_type": ("contenttypes", "ContentType"),
+    "django_site": ("sites", "Site"),
+    "django_flatpage": ("flatpages", "FlatPage"),
+    "django_flatpage_sites": ("flatpages", "FlatPageSites"),
     "blog_logentry": ("blog", "LogEntry"),
     "blog_logentryline": ("blog", "LogEntryLine"),
     "blog_logentry_tags": ("blog", "LogEntryTags"),
@@ -67,6 +71,7 @@ class NameTests(SimpleTestCase):
 
     def test_fields_get_names_that_python_django_and_the_file_leave_free(self):
         names = ("id", "save", "objects", "models", "pk", "class", "_a", "b_", "c__d", "1st", "check", "AsTextField")
+        names = (*names, "mro", "fi", "ﬁ")
         text = classes(table("thing", *map(column, names)))["thing"]
         for line in (
             "    id = models.IntegerField(primary_key=True)",
@@ -80,6 +85,8 @@ class NameTests(SimpleTestCase):
             '    number_1st = models.IntegerField(db_column="1st")',
             '    check_0 = models.IntegerField(db_column="check")',
             '    astextfield = models.IntegerField(db_column="AsTextField")',
+            '    mro_0 = models.IntegerField(db_column="mro")',
+            '    fi_0 = models.IntegerField(db_column="ﬁ")',
         ):
             self.assertIn(line, text)
 
@@ -91,11 +98,11 @@ class NameTests(SimpleTestCase):
         for good in {"a", "select", "a b", "straße", "a$b"} - {*dollar}:
             self.assertFalse(is_unusable(connections["mirror"], good), good)
         bad = Column("per%cent", "IntegerField", {}, False, "integer", is_usable=False)
-        text = classes(table("thing", column("id"), bad, column("where", ""), column("x²")))["thing"]
+        text = classes(table("thing", column("id"), bad, column("where", ""), column("x৴")))["thing"]
         for line in (
             '    # "per%cent" is left out: Django cannot use such names\n',
             '    # "where" is left out: Django has no field for \n',
-            '    # "x²" is left out: Django cannot use such names\n',
+            '    # "x৴" is left out: Django cannot use such names\n',
         ):
             self.assertIn(line, text)
         self.assertEqual(why_no_class(table("a", column("id"))), "")
@@ -191,6 +198,11 @@ class RelationTests(SimpleTestCase):
         ]
         self.assertIn("    parent_id = models.IntegerField()", text)
         self.assertIn('    parent_relation = models.ForeignKey("self", models.DO_NOTHING, db_column="parent")', text)
+        text = classes(table("page", column("id"), column("parent"), column("parent_id"), parent=("page", "id")))[
+            "page"
+        ]
+        self.assertIn('    parent = models.ForeignKey("self", models.DO_NOTHING, db_column="parent")', text)
+        self.assertIn('    parent_id_0 = models.IntegerField(db_column="parent_id")', text)
 
     def test_a_key_to_a_table_of_the_same_name_in_another_schema_stays_a_column(self):
         there = '"other"."page"'

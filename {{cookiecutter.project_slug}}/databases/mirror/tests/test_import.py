@@ -32,6 +32,7 @@ class TradeTests(TestCase):
 YOURS = """
 from django.db import models
 from . import upstream
+from . import upstream as theirs
 
 class Article(upstream.Product):
     title = models.CharField(max_length=99)
@@ -42,7 +43,7 @@ class Article(upstream.Product):
 class ProductMakers(upstream.ProductMakers):
     product = models.ForeignKey(Article, models.DO_NOTHING)
 
-class YearPrice(upstream.YearPrice): ...
+class YearPrice(theirs.YearPrice): ...
 """
 ASK = """
 import json
@@ -166,6 +167,7 @@ class ImportTests(TradeTestCase):
         self.assertTrue(said.endswith("Tables copied: 1. Left out: 0.\nNothing to change.\n"), said)
         self.assertIn(" Errors: 0. Other differences: 0.", self.do("check_mirror"))
         self.project.write({"layertrade/models/__init__.py": ""})
+        self.install("layertrade")
         self.do("import_mirror_models")
         self.assertNotIn("class ", self.text("layertrade/models/upstream.py"))
         self.assertEqual(self.text("layertrade/models/__init__.py"), "")
@@ -203,16 +205,20 @@ class ImportTests(TradeTestCase):
         self.assertIn('models.ForeignKey("upstream_auth.LayerstockDepot"', self.text("layertrade/models/upstream.py"))
 
     def test_a_models_package_of_yours_is_continued(self):
-        self.project.write({"layertrade/models/__init__.py": "# Mine.\n", "layertrade/__init__.py": ""})
+        self.project.write({"layertrade/models/__init__.py": "", "layertrade/__init__.py": ""})
+        file = self.project.path / "layertrade/models/__init__.py"
+        file.write_bytes(b"# Mine.\r\n")
         self.install("layertrade")
         self.do("import_mirror_models", "layertrade")
-        text = self.text("layertrade/models/__init__.py")
-        self.assertTrue(text.startswith("# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass "), text)
+        text = file.read_bytes()
+        start = b"# Mine.\n\nfrom . import upstream  # noqa: E402\n\n\nclass ".replace(b"\n", b"\r\n")
+        self.assertTrue(text.startswith(start), text)
+        self.assertEqual(text.count(b"\n"), text.count(b"\r\n"))
         self.install("layertrade")
         self.assertIn(" Errors: 0.", self.do("check_mirror"))
         self.do("import_mirror_models", "--tables", "layerstock_depot", "--into", "layertrade")
-        more = "\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n"
-        self.assertEqual(self.text("layertrade/models/__init__.py"), text + more)
+        more = b"\n\nclass LayerstockDepot(upstream.LayerstockDepot): ...\n".replace(b"\n", b"\r\n")
+        self.assertEqual(file.read_bytes(), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
         both = "--tables, --view and --schema need --into, and --into needs one of them."
@@ -222,6 +228,7 @@ class ImportTests(TradeTestCase):
             ("--view", "layertrade_title", "--into", "x"): "The mirror has no view 'layertrade_title': write --view N",
             ("--tables", "layertrade_*"): both,
             ("--into", "layertrade"): both,
+            ("--schema", "nope", "--into", "layertrade"): "The mirror has no schema 'nope'",
             ("--all", "--tables", "layertrade_*", "--into", "x"): "Name apps or --all in one run, and --into in anothe",
         }
         for words, says in refused.items():
@@ -229,5 +236,11 @@ class ImportTests(TradeTestCase):
                 self.assertIn(says, self.refused("import_mirror_models", *words))
         self.project.write({"layertrade/models.py": "", "layertrade/__init__.py": ""})
         self.install("layertrade")
+        (self.project.path / "layertrade/models.py").unlink()
+        self.project.write({"layertrade/models/__init__.py": ""})
+        (self.project.path / "layertrade/models/__init__.py").write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\n")
+        says = "models/__init__.py is not UTF-8: convert it first. Nothing was written."
+        self.assertIn(says, self.refused("import_mirror_models", "--tables", "layertrade_*", "--into", "layertrade"))
+        self.project.write({"layertrade/models.py": ""})
         says = "layertrade/models.py is in the way: make it layertrade/models/__init__.py first."
         self.assertIn(says, self.refused("import_mirror_models", "--tables", "layertrade_*", "--into", "layertrade"))

@@ -51,8 +51,11 @@ class InstanceTests(TestCase):
         with self.refused():
             note.save(update_fields=["text"])
         with self.refused():
+            note.save(using="default")
+        with self.refused():
             self.theirs(type(self.user)).save()
         self.assertEqual(Note.objects.get().text, "ours")
+        note.save(using="mirror")
 
     def test_it_deletes_nothing(self):
         with self.refused():

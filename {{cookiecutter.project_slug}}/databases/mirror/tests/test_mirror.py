@@ -1,15 +1,20 @@
 """In test mode the mirror is built from migrations and seeded once, and tests may write to it."""
 
 from io import StringIO
+from unittest import mock
 
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connections, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.transaction import TransactionManagementError
 from django.test import SimpleTestCase, TestCase
+from django.test.utils import isolate_apps
 
 from databases import atomic_for
-from databases.mirror import MirrorModel
+from databases.foreign.management.commands import flush
+from databases.foreign.tests.schema_case import SchemaTestCase
+from databases.mirror import MirrorModel, drift
+from databases.mirror.apps import create_schemas
 from databases.mirror.tests.library.models import Chapter, Collection, Material, Section
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.registry import PRIMARY, models_of, role_of_model
@@ -54,6 +59,46 @@ class HierarchyTests(TestCase):
         organisation.refresh_from_db()
         self.assertEqual(organisation.members.get(), member)
         self.assertFalse(Material.subjects.through.objects.exists())
+
+
+class SchemaTests(SchemaTestCase):
+    databases = {"mirror"}
+
+    def drop(self) -> None:
+        with connections["mirror"].cursor() as cursor:
+            cursor.execute('DROP SCHEMA IF EXISTS "layer Schema" CASCADE')
+
+    def test_tables_of_another_schema_are_built_and_flushed_in_a_test_database(self):
+        if connections["mirror"].vendor == "postgresql":
+            with isolate_apps("databases.mirror.tests.people"):
+
+                class Elsewhere(MirrorModel):
+                    organisation = models.ForeignKey(Organisation, models.DO_NOTHING, related_name="+")
+
+                    class Meta:
+                        app_label = "layer_people"
+                        db_table = '"layer Schema"."elsewhere"'
+
+                class Alone(MirrorModel):
+                    class Meta:
+                        app_label = "layer_people"
+                        db_table = '"layer Schema"."alone"'
+
+            self.addCleanup(self.drop)
+            with mock.patch.object(drift, "models_of", return_value=[Elsewhere, Alone, Organisation]):
+                # Both times, as in a database that was kept.
+                for _ in range(2):
+                    create_schemas("mirror")
+            with connections["mirror"].schema_editor() as editor:
+                editor.create_model(Elsewhere)
+                editor.create_model(Alone)
+            Elsewhere.objects.using("mirror").create(organisation_id=Organisation.objects.earliest("pk").pk)
+            Alone.objects.using("mirror").create()
+            with mock.patch.object(flush, "models_of", return_value=[Elsewhere, Alone, Organisation]):
+                call_command("flush", database="mirror", interactive=False, verbosity=0)
+            for model in (Elsewhere, Alone):
+                self.assertFalse(model.objects.using("mirror").exists())
+            self.assertTrue(Organisation.objects.exists())
 
 
 class TransactionTests(TestCase):

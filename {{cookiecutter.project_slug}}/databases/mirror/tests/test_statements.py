@@ -32,6 +32,7 @@ READ = [
     # From Django's transactions, sessions, introspection and `explain()`, and from this project.
     *READ_ONLY.values(),
     "BEGIN",
+    "COMMIT",
     'SAVEPOINT "s1_x1"',
     "ROLLBACK TO SAVEPOINT `s1_x1`",
     "RELEASE SAVEPOINT s1",
@@ -102,7 +103,9 @@ NOT_READ = [
     "BEGIN NOT ATOMIC DELETE FROM a",
     "START TRANSACTION READ WRITE",
     "ROLLBACK PREPARED 'a'",
-    "COMMIT",
+    "EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1",
+    "explain (analyze) create materialized view a as select 1",
+    "EXPLAIN ANALYZE SELECT 1 INTO a",
     "SET TRANSACTION READ WRITE",
     "SET TRANSACTION READ/**/WRITE",
     "SET TRANSACTION READ ONLY, READ WRITE",

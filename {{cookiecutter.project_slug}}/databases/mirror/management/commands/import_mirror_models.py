@@ -129,7 +129,11 @@ class Command(BaseCommand):
 
     def wanted(self, options: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         """Yield table, app, class and chosen key of what is asked for. Raises `CommandError` for what is not there."""
-        kinds = table_kinds(connections[MIRROR], options["schema"])
+        schema, connection = options["schema"], connections[MIRROR]
+        has_schemas = connection.vendor == "postgresql"
+        kinds = table_kinds(connection, schema) if has_schemas or not schema else {}
+        if schema and not kinds:
+            raise CommandError(f"The mirror has no schema {schema!r}, or it is empty.")
         names = {bare(name): name for name in sorted(kinds) if kinds[name] == "t" and name != "django_migrations"}
         if options["labels"] or options["all"]:
             known = directory(kinds)
@@ -176,16 +180,18 @@ class Command(BaseCommand):
                 result[folder / "apps.py"] = APPS.format(name=camel(app), app=app)
             result[folder / "models/upstream.py"] = HEAD + "".join(f"\n\n{texts[name]}\n" for name in sorted(texts))
             yours = folder / "models/__init__.py"
-            text, used = yours.read_text(encoding="utf-8") if yours.exists() else YOURS, used_names(app)
+            text, used = read(yours) if yours.exists() else YOURS, used_names(app)
             new = [name for name in sorted(texts) if name not in used and not texts[name].startswith("#")]
-            if new and not re.search(r"^from \. import .*\bupstream\b", text, re.M):
-                text += "\nfrom . import upstream  # noqa: E402\n"
-            result[yours] = text + "".join(f"\n\n{concrete_class(name)}\n" for name in new)
+            added = "".join(f"\n\n{concrete_class(name)}\n" for name in new)
+            if new and not re.search(r"^from \. import (?:.*, *)?upstream\b(?! as)", text, re.M):
+                added = f"\nfrom . import upstream  # noqa: E402\n{added}"
+            # The rest of the file stays as it is, to the byte.
+            result[yours] = text + (added.replace("\n", "\r\n") if "\r\n" in text else added)
         return result
 
     def save(self, files: dict[Path, str], dry_run: bool) -> None:
         """Write what differs, each file whole, or print how it does; and say what is to be done next."""
-        old = {path: path.read_text(encoding="utf-8") if path.exists() else None for path in files}
+        old = {path: read(path) if path.exists() else None for path in files}
         changed = {path: text for path, text in files.items() if text != old[path]}
         for path, text in changed.items():
             if dry_run:
@@ -194,7 +200,7 @@ class Command(BaseCommand):
                 self.stdout.write("".join(difflib.unified_diff(*lines, label, label)), ending="")
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_name(f"{path.name}.new").write_text(text, encoding="utf-8")
+                path.with_name(f"{path.name}.new").write_bytes(text.encode())
         for path in changed if not dry_run else ():
             path.with_name(f"{path.name}.new").replace(path)
         touched = sorted({path.relative_to(settings.BASE_DIR).parts[0] for path in changed})
@@ -207,6 +213,14 @@ class Command(BaseCommand):
         self.stdout.write(then if touched else "Nothing to change.")
 
 
+def read(path: Path) -> str:
+    """Return the text of a file with its line endings. Raises `CommandError` for one that is not UTF-8."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8: convert it first. Nothing was written.") from None
+
+
 def concrete_class(name: str) -> str:
     """Return the class that is yours, on lines that are short enough for this project's ruff."""
     line = f"class {name}(upstream.{name}): ..."
@@ -214,10 +228,15 @@ def concrete_class(name: str) -> str:
 
 
 def used_names(app: str) -> set[str]:
-    """Return the names of abstract classes that what people have written in an app uses."""
+    """Return the names of abstract classes that what people have written in an app uses, by any name.
+
+    Models tell it of an installed app, the text of its files of another.
+    """
+    bases = {base for model in copied_models() for base in model.__mro__}
+    names = {base.__name__ for base in bases if base.__module__ == f"{app}.models.upstream"}
     paths = [path for path in (settings.BASE_DIR / app).rglob("*.py") if path.name != "upstream.py"]
-    found = [match for path in paths for match in USED.findall(path.read_text(encoding="utf-8"))]
-    return {name for match in found for part in match for name in re.findall(r"\w+", part)}
+    found = [match for path in paths for match in USED.findall(path.read_text(encoding="utf-8", errors="replace"))]
+    return names | {name for match in found for part in match for name in re.findall(r"\w+", part)}
 
 
 def directory(kinds: dict[str, str]) -> dict[tuple[str, str], str]:
