@@ -143,7 +143,7 @@ for statements in json.loads(sys.argv[5]):
         ask("rows", statement)
     before = reported()
     for _, hint in before:
-        for statement in hint.removeprefix("Run as an administrator: ").rstrip(";").split("; "):
+        for statement in hint.partition(": ")[2].rstrip(";").split("; "):
             ask("rows", statement)
     outcomes.append([before, reported()])
 print(json.dumps(outcomes))

@@ -105,7 +105,7 @@ def check_privileges(
 
 
 def read_rights() -> list[tuple[str, str]]:
-    """Return up to `MOST` + 1 rights besides reading, each with what ends it. Raises Django's database errors."""
+    """Return the rights besides reading, each with what ends it. Raises Django's database errors."""
     connection = connections[MIRROR]
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
@@ -116,7 +116,8 @@ def read_rights() -> list[tuple[str, str]]:
         cursor.execute(POSTGRESQL if connection.vendor == "postgresql" else "SHOW GRANTS")
         rows = cursor.fetchall()
     found = rows if connection.vendor == "postgresql" else mysql_rights(rows, name)
-    return [(words, f"Run as an administrator: {cure};") for words, cure in found][: MOST + 1]
+    # A user that the other application uses too must keep its rights.
+    return [(words, f"Use the README's user, or run as an administrator: {cure};") for words, cure in found]
 
 
 def mysql_rights(grants: Iterable[tuple[str]], database: str) -> Iterator[tuple[str, str]]:

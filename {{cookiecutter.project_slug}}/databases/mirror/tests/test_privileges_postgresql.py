@@ -63,18 +63,8 @@ class PostgresqlTests(TestCase):
                 'REVOKE USAGE ON SEQUENCE public."s 1" FROM "layer Reader"',
             ),
             (
-                ["CREATE VIEW layer AS SELECT 1 AS a", 'GRANT DELETE ON layer TO "layer Reader"'],
-                'DELETE ON TABLE public.layer as "layer Reader"',
-                'REVOKE DELETE ON TABLE public.layer FROM "layer Reader"',
-            ),
-            (
                 [f'GRANT CREATE ON DATABASE {self.database} TO "layer Group"'],
                 f'CREATE ON DATABASE {self.database} as "layer Group"',
-                'REVOKE "layer Group" FROM "layer Reader"',
-            ),
-            (
-                ['ALTER ROLE "layer Group" CREATEDB'],
-                'CREATEDB as "layer Group"',
                 'REVOKE "layer Group" FROM "layer Reader"',
             ),
             (
