@@ -55,9 +55,10 @@ FROM pg_roles JOIN grantees USING (oid), LATERAL (VALUES ('SUPERUSER', rolsuper)
     ('MEMBERSHIP', rolname ~ '^pg_(write|execute|maintain|signal|checkpoint|create|use)')) AS each (word, has)
 WHERE has
 UNION SELECT format('ownership of %s %s as %s', type, identity, grantees.name),
-    coalesce(leave, format('ALTER %s %s OWNER TO CURRENT_USER', type, identity))
+    coalesce(leave, format('ALTER %s %s OWNER TO CURRENT_USER', replace(type, 'cs object', 'cs'), identity))
 FROM pg_shdepend AS owns JOIN grantees ON refobjid = oid, pg_identify_object(classid, objid, objsubid)
 WHERE deptype = 'o' AND (SELECT oid FROM pg_database WHERE datname = current_database()) IN (dbid, objid)
+    AND type <> 'user mapping'
     AND NOT (type = 'sequence' AND EXISTS (SELECT FROM pg_depend WHERE objid = owns.objid AND deptype IN ('a', 'i')))
 UNION SELECT format('%s as %s', rights, name), coalesce(leave, format('REVOKE %s FROM %s', rights, name))
 FROM (
