@@ -412,6 +412,12 @@ class DriftTests(SchemaTestCase):
         self.assertRegex(output.getvalue(), r"^Models: \d+\. Errors: 0\. Other differences: 0\.\n$")
         self.assertEqual(ids(["mirror"]), [])
 
+    def test_rows_that_a_policy_may_hide_are_said(self):
+        self.layer_models_only()
+        self.enterContext(mock.patch.object(drift, "hidden_rows", return_value=["layer_people_member"]))
+        found = [(each.level, each.model, each.kind) for each in drift.read_findings()]
+        self.assertEqual(found, [("info", "layer_people.Member", "hidden rows")])
+
     def test_command_and_check_name_what_is_missing(self):
         self.layer_models_only()
         rename = ("layer_people_member", "renamed_member")
