@@ -61,9 +61,9 @@ def test_seeds_captured_from_postgresql_hold_no_secrets_and_build_there(
         "DJANGO_SETTINGS_MODULE": "config.settings_of_story",
         "SECRET_KEY": settings.SECRET_KEY,
         "MIRROR_DATABASE_URL": upstream,
-        "DATABASE_URL": upstream,
+        "DATABASE_URL": postgres.create(next(database_names)),
     }
-    project.run(tools, "python", "-c", UPSTREAM, env=production)
+    project.run(tools, "python", "-c", UPSTREAM, env={**production, "DATABASE_URL": upstream})
     said = project.run(tools, "python", "manage.py", "capture_seeds", "layer_vault", "--overwrite", env=production)
     assert "layer_vault.Customer: 4 rows; made up: name, email," in said
     captured = project.read("seeds/fixtures/mirror.json")
