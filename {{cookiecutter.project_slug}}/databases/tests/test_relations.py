@@ -86,5 +86,5 @@ class RelationTests(SimpleTestCase):
     def test_the_checks_of_every_start_include_it(self):
         installed = [*apps.get_models(), *related(PRIMARY, "elsewhere")]
         with mock.patch.object(apps, "get_models", lambda **options: installed):
-            found = [error for error in run_checks(tags=[Tags.models]) if error.id == "databases.E004"]
+            found = [error for error in run_checks(app_configs=[], tags=[Tags.models]) if error.id == "databases.E004"]
         self.assertEqual([error.obj.__name__ for error in found], [f"Source{number}" for number in range(5)])
