@@ -47,7 +47,9 @@ BESIDE = re.compile(
     r"|\blo_?(?:creat|create|from_bytea|put|write|unlink|import|export|truncate|truncate64)\b"
 )
 #: What a refusal shows: at most three bare words, which are no values. They stand behind whole comments.
-FIRST_WORDS = re.compile(rf"(?:[\s(]|{COMMENT}|--[^\n]*\n)*((?:[a-z_][\w.]*\s*){{1,3}})", re.I | re.DOTALL)
+FIRST_WORDS = re.compile(
+    rf"(?:[\s(]|{COMMENT}|--[^\n]*\n)*([a-z_][\w.]*\s*(?:[a-z_][\w.]*\s*)?(?:[a-z_][\w.]*\s*)?)", re.I | re.DOTALL
+)
 
 
 # Cached: a program sends the same statements repeatedly, and a decision takes as long as a short query.

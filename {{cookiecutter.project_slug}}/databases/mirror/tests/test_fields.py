@@ -45,7 +45,8 @@ class FieldTests(SchemaTestCase):
         at = "timestamp" if self.connection.vendor == "postgresql" else "datetime"
         with self.connection.schema_editor() as editor:
             editor.execute(f"CREATE TABLE layer_thing (id integer PRIMARY KEY, odd {kind}, at {at} NULL, data {plain})")
-            editor.execute(f"""INSERT INTO layer_thing VALUES (1, {value}, '2026-07-01 10:00:00', '{{"a": [1]}}')""")
+            data = '{"a": [1]}'
+            editor.execute(f"INSERT INTO layer_thing VALUES (1, {value}, '2026-07-01 10:00:00', '{data}')")
         self.addCleanup(self.drop)
 
     def drop(self) -> None:

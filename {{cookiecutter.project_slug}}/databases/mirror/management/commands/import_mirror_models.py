@@ -206,7 +206,7 @@ class Command(BaseCommand):
         touched = sorted({path.relative_to(settings.BASE_DIR).parts[0] for path in changed})
         for setting, there in (("INSTALLED_APPS", apps.app_configs), ("APP_DATABASES", settings.APP_DATABASES)):
             if absent := [app for app in touched if app not in there]:
-                entry = '    "{}",' if setting == "INSTALLED_APPS" else f'    "{{}}": "{MIRROR}",'
+                entry = '    "{}",' if setting == "INSTALLED_APPS" else '    "{}": "mirror",'
                 place = "settings" if setting == "INSTALLED_APPS" else "databases"
                 self.stdout.write("\n".join([f"Add to {setting} in config/{place}.py:", *map(entry.format, absent)]))
         then = f"Then run: python manage.py makemigrations {' '.join(touched)}"

@@ -44,7 +44,7 @@ def customer(number: int) -> dict[str, Any]:
         "born": date(1963, 6, 17 + number),
         "card": f"4929 7397 8635 464{number}",
         "profile": {"mail": name, "nested": [{"Ottilie Quimby": name}, 4929739786354640 + number, None, True]},
-        "raw": f'["ottilie quimby",{number}]' if number % 2 else f'{{"ottilie":"quimby {number}"}}',
+        "raw": f'["ottilie quimby",{number}]' if number % 2 else json.dumps({"ottilie": f"quimby {number}"}),
         "picture": b"\x89PNG ottilie quimby" * number,
         "address": f"203.0.113.{number}" if number % 2 else f"fd9e:21a7:a92c::{number}",
         "device": UUID(int=0xDEADFEEDFACEBEEFACEDDECADEFACADE + number),
