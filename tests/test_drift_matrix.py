@@ -105,7 +105,7 @@ DROPPED = {
     "viewed": ("CREATE VIEW drift_viewed AS SELECT * FROM drift_unchanged", "error view"),
 }
 UNREADABLE = "error unreadable table"
-#: What another import does not mend.
+#: What another import does not change.
 STAYS = {
     "key_dropped": "error primary key",
     "missing": DROPPED["missing"][1],

@@ -227,7 +227,7 @@ GRANTS = {
         ],
     },
 }
-#: Grants that are none of the check's business.
+#: Grants that the check does not look at.
 READS = {
     "postgresql": [
         'CREATE ROLE "{0} readers"',

@@ -156,7 +156,7 @@ BLOG = Upstream(
         "Django has no field for geometry": ["blog_places.shape"],
         "Django has no field for an invisible varchar(20)": ["blog_generated.secret"],
     },
-    # A `tinyint(1)` is a truth value for Django, and 2 is none.
+    # A `tinyint(1)` is a truth value for Django, and 2 is not.
     missed={"blog.Comments.approved"},
 )
 UPSTREAMS = {

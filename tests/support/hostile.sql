@@ -201,7 +201,7 @@ INSERT INTO rel_hen_friends VALUES (1, 2), (1, 1);
 INSERT INTO rel_hen_save (hen_id, egg_id) VALUES (1, 1), (1, 2);
 INSERT INTO rel_hen_egg (hen_id, egg_id) VALUES (2, 1), (1, 2);
 INSERT INTO rel_hen_stays (hen_id, country_id) VALUES (2, 1);
--- Rows that are older than a constraint which nobody has validated.
+-- Rows that are older than a constraint that was never validated.
 CREATE TABLE rel_orphan (id integer PRIMARY KEY, hen_id integer NOT NULL);
 INSERT INTO rel_orphan VALUES (1, 1), (2, 99);
 ALTER TABLE rel_orphan ADD FOREIGN KEY (hen_id) REFERENCES rel_hen NOT VALID;

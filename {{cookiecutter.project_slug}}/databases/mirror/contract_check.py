@@ -33,7 +33,7 @@ MYSQL = """
     WHERE table_schema = DATABASE()
 """
 SQLITE = """
-    SELECT m.name, c.name, c.type, NOT c."notnull" AND NOT c.pk FROM sqlite_master m, pragma_table_info(m.name) c
+    SELECT m.name, c.name, c.type, NOT c."notnull" AND NOT c.pk FROM sqlite_master m, pragma_table_xinfo(m.name) c
     WHERE m.type IN ('table', 'view')
 """
 QUERIES = {"postgresql": POSTGRESQL, "mysql": MYSQL, "sqlite": SQLITE}
@@ -74,12 +74,10 @@ def connect(url: str) -> Any:
     """Return a connection and its engine, for a URL such as `mysql://user:password@host:3306/name`."""
     parts = urlsplit(url)
     engine = {"postgres": "postgresql", "pgsql": "postgresql", "mariadb": "mysql"}.get(parts.scheme, parts.scheme)
-    errors = []
     for name in DRIVERS[engine]:
         try:
             driver = import_module(name)
-        except ImportError as error:
-            errors.append(str(error))
+        except ImportError:
             continue
         if engine == "postgresql":
             return driver.connect(url.replace(parts.scheme, "postgresql", 1)), engine
@@ -88,7 +86,7 @@ def connect(url: str) -> Any:
         place = {"host": parts.hostname or "localhost", "port": parts.port or 3306}
         login = {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
         return driver.connect(**place, **login, database=parts.path[1:]), engine
-    raise ImportError("; ".join(errors))
+    raise ImportError(f"None of these drivers is installed: {', '.join(DRIVERS[engine])}")
 
 
 def main(arguments: list[str]) -> int:

@@ -13,9 +13,10 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from databases.mirror.columns import DIGITS, Column
 from databases.mirror.fields import AsTextField, PlainJSONField, ZonelessDateTimeField
 from databases.mirror.router import MIRROR
-from databases.mirror.upstream import DIGITS, Column, Table, hidden_rows, read_tables
+from databases.mirror.upstream import Table, hidden_rows, read_tables
 from databases.registry import models_of
 
 #: Fields of ours that read what a field of Django's reads.

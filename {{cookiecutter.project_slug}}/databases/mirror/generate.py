@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
-from django.core.management.commands import inspectdb
-from django.db.backends.utils import split_identifier
 from django.db.models import Model
 
-from databases.mirror.models import MirrorModel
-from databases.mirror.upstream import Column, Table
-
-HEAD = '''"""Generated, do not edit: run `manage.py import_mirror_models` again. Your classes are in `__init__.py`."""
-# ruff: noqa
-# fmt: off
-# A ZonelessDateTimeField is read in the zone that DATABASES["mirror"]["TIME_ZONE"] names, by default UTC.
-
-from django.db import models
-
-from databases.mirror import MirrorModel
-from databases.mirror.fields import AsTextField, BitField, PlainJSONField, SizedBinaryField, ZonelessDateTimeField
-'''
-#: A class in a generated file: its name, the chosen key and the table.
-CLASS = re.compile(
-    r'^class (\w+)\(MirrorModel\):\n(?:    chosen_key = ("[^\n]*")\n)?.*?^        db_table = ("[^\n]*")$', re.M | re.S
-)
-#: A table without a class: the name of the class, and the table.
-LEFT_OUT = re.compile(r'^# (\w+) is left out, ("[^\n]*"): [^\n]*$', re.M)
-OUR_FIELDS = ("AsTextField", "BitField", "PlainJSONField", "SizedBinaryField", "ZonelessDateTimeField")
-#: Names that fields cannot have: those of the class, and those that the generated file uses.
-RESERVED = [*dir(MirrorModel), *dir(type(MirrorModel)), *OUR_FIELDS, "MirrorModel", "models", "objects"]
+from databases.mirror.columns import Column
+from databases.mirror.naming import OUR_FIELDS, RESERVED, bare, normalized
+from databases.mirror.upstream import Table
 
 
 @dataclass
@@ -117,11 +94,11 @@ class Generator:
         used = [*RESERVED]
         for column in table.columns.values():
             leads = self._leads(table, column.name)
-            name = _normalized(column.name, used, leads)
+            name = normalized(column.name, used, leads)
             # `x৴` is a word of letters to `inspectdb`, and no name to Python.
             if column.field and column.is_usable and name.isidentifier():
                 if leads and f"{name}_id" in used:
-                    name = _normalized(f"{name}_relation", used, leads)
+                    name = normalized(f"{name}_relation", used, leads)
                 names[column.name] = name
                 used += [name, f"{name}_id"] if leads else [name]
         return names
@@ -136,7 +113,7 @@ class Generator:
             rest = table.name.removeprefix(owner)
             if rest.startswith("_") and not self.copies[owner].yours and {near, far} <= {*self.fields[table.name]}:
                 used = [*RESERVED, *self.fields[owner].values(), *(link.name for link in self.links[owner])]
-                self.links[owner].append(Link(_normalized(rest[1:], used, False), target, table.name, [near, far]))
+                self.links[owner].append(Link(normalized(rest[1:], used, False), target, table.name, [near, far]))
                 return
 
     def _way_back(self, table: str, unique: bool = False) -> str:
@@ -213,24 +190,3 @@ def why_no_class(table: Table) -> str:
 def why_no_field(column: Column) -> str:
     """Return why a column has no field."""
     return "Django cannot use such names" if column.field else f"Django has no field for {column.type}"
-
-
-def _normalized(name: str, used: list[str], is_relation: bool) -> str:
-    """Return a name that a field can have, made by `inspectdb`."""
-    # Python takes letters such as `ﬁ` for others in names.
-    found: str = inspectdb.Command().normalize_col_name(normalize("NFKC", name), used, is_relation)[0]
-    return found
-
-
-def bare(table: str) -> str:
-    """Return the name of a table without its schema."""
-    return str(split_identifier(table)[1])
-
-
-def camel(name: str) -> str:
-    """Return a name for a class: `line_attribute` is `LineAttribute`."""
-    words = "".join(char if f"a{char}".isidentifier() else "_" for char in name).split("_")
-    found = "".join(word[0].upper() + word[1:] for word in words if word)
-    # The last ones would hide what the generated file imports.
-    taken = ("None", "True", "False", "MirrorModel", *OUR_FIELDS)
-    return found if found.isidentifier() and found not in taken else f"Table{found}"

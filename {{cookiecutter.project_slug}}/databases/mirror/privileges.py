@@ -79,7 +79,7 @@ GRANT = re.compile(
 )
 COLUMNS = re.compile(rf" \((?:{NAME}(?:, )?)+\)")
 HARMLESS = {"USAGE", "SELECT", "SHOW VIEW", "SHOW DATABASES"}
-#: From the wildcards in a grant's database to those of fnmatch. Escaped ones, and odd characters, stay wildcards.
+#: From the wildcards in a grant's database to the ones of fnmatch. Escaped and odd characters stay wildcards.
 WILDCARDS = str.maketrans("%_[`", "*??*", "\\")
 
 

@@ -41,7 +41,7 @@ class Sample:
     `rows` has the new ones as a fixture has them, by model and by primary key in the mirror. `left_out` has the reasons
     why others are not in it, also by model and key. No reason quotes a value.
 
-    Raises `LookupError` or `TypeError` for existing records that are none of a fixture.
+    Raises `LookupError` or `TypeError` for existing records that no fixture has.
     """
 
     def __init__(self, limit: int, disguise: Disguise, excluded: set[type[Model]], existing: list[Row]) -> None:
@@ -69,7 +69,7 @@ class Sample:
                     fresh[field.model] += self._add(field.model, **{f"{field.name}__in": some})
 
     def records(self) -> list[Row]:
-        """Return the new rows as records of a fixture, those of automatic many-to-many tables too.
+        """Return the new rows as records of a fixture, also the rows of automatic many-to-many tables.
 
         A foreign key to a row that is not there becomes NULL where it may. Where it may not, its row is left out.
         """
@@ -85,7 +85,7 @@ class Sample:
     def _add(self, model: type[Model], **filters: Any) -> list[Row]:
         """Add the first rows that match and are not in the sample yet. Return them as the mirror has them."""
         there, fresh = self.rows[model], []
-        # Links are no rows of their own to whoever sets the limit.
+        # The limit counts what people see: each row may have as many links.
         limit = self.limit**2 if model._meta.auto_created else self.limit
         query: QuerySet[Any] = QuerySet(model).using(MIRROR).filter(**filters).order_by("pk")[:limit]
         for row in [] if model in self.excluded else self._read(query):
@@ -103,13 +103,13 @@ class Sample:
         try:
             # A savepoint, because on PostgreSQL an error ends a transaction.
             with transaction.atomic(using=MIRROR):
-                # Not instances: those of a child would be read with the columns of its parents.
+                # Not instances: a child would be read with the columns of its parents.
                 return list(query.values("pk", *(field.attname for field in columns(model))))
         except UNREADABLE as error:
             if key is not None:
                 self.left_out[model][key] = f"{type(error).__name__} while reading"
                 return []
-        # One row at a time, to leave out only those that the driver cannot read.
+        # One row at a time, to leave out only what the driver cannot read.
         one: QuerySet[Any] = QuerySet(model).using(MIRROR)
         return [row for pk in query.values_list("pk", flat=True) for row in self._read(one.filter(pk=pk), pk)]
 

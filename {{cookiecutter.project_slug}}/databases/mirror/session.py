@@ -30,12 +30,12 @@ BLANKS = (
     re.compile(rf"""'[^']*'|("[^"]*")|{COMMENT}|--[^\r\n]*|\A\s*\#[^\n]*""", re.DOTALL),
     re.compile(rf"""'(?:[^'\\]|\\.)*'|("(?:[^"\\]|\\.)*"|`[^`]*`)|{COMMENT}|--[^\n]*|\#[^\n]*""", re.DOTALL),
 )
-#: Statements that read, and those that Django's transactions, sessions and introspection send.
+#: Statements that read, and what Django's transactions, sessions and introspection send.
 READS = re.compile(
     r"|(?:select|with|values|table|show|desc|describe|analyze (?:format=\w+ )?select)\b.*"
     # In a read-only session too, PostgreSQL makes the table of EXPLAIN ANALYZE CREATE TABLE … AS, or SELECT … INTO.
     r"|explain\b(?!.*\b(?:create|into)\b).*"
-    r"|begin|commit|rollback|(?:savepoint|release savepoint|rollback to savepoint) \S+"
+    r"|begin|rollback|(?:savepoint|release savepoint|rollback to savepoint) \S+"
     r"|set (?:session )?transaction read only|set default_transaction_read_only = on|pragma query_only = on"
     r"|set (?:session )?transaction isolation level (?:read (?:un)?committed|repeatable read|serializable)"
     r"|set (?:session |local )?(?:\w+_timeout|max_\w+_time|time[ _]zone|sql_auto_is_null)\b[^,]*"

@@ -14,21 +14,10 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import split_identifier
 
-from databases.mirror.session import only_reads
+from databases.mirror.columns import Column, describe, is_unusable, read_types
 
 #: PostgreSQL: 42501; MySQL and MariaDB: 1142 for a table, 1143 for a column.
 DENIED = ("42501", 1142, 1143)
-#: The type below its domains, and the values of an enumeration.
-TYPES = """
-    WITH RECURSIVE base AS (
-        SELECT attname, atttypid AS oid FROM pg_attribute
-        WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
-        UNION ALL SELECT attname, typbasetype FROM base JOIN pg_type USING (oid) WHERE typtype = 'd'
-    )
-    SELECT attname, format_type(oid, NULL),
-           ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder)
-    FROM base JOIN pg_type USING (oid) WHERE typtype <> 'd'
-"""
 #: The columns of unique indexes, in their order; NULL is an expression. An index for some rows only, or an invalid one,
 #: makes nothing unique. Django counts columns that an index includes, and on SQLite misreads those without a name.
 UNIQUE = {
@@ -45,7 +34,7 @@ UNIQUE = {
         WHERE l."unique" AND NOT l.partial ORDER BY l.seq, i.seqno
     """,
 }
-#: Foreign keys of one column, also those that lead to another schema. One that was never validated may lead nowhere.
+#: Foreign keys of one column, to other schemas too. One that was never validated may lead nowhere.
 RELATIONS = """
     SELECT a.attname, b.attname,
            CASE WHEN pg_table_is_visible(t.oid) THEN t.relname ELSE format('"%%s"."%%s"', nspname, relname) END
@@ -56,32 +45,6 @@ RELATIONS = """
 """
 #: A line of SHOW CREATE TABLE. Comments of columns may have the same words.
 FOREIGN_KEY = re.compile(r"^  CONSTRAINT `.+` FOREIGN KEY \(`([^`]+)`\) REFERENCES `([^`]+)` \(`([^`]+)`\)", re.M)
-#: MySQL converts no value of these types to text.
-SHAPES = re.compile(r"geom|point|linestring|polygon|multi")
-#: Types that Django's introspection of SQLite does not know, as other applications write them.
-ALSO_ON_SQLITE = {
-    **{"numeric": "DecimalField", "timestamp": "DateTimeField"},
-    **dict.fromkeys(("float", "double", "double precision"), "FloatField"),
-}
-#: For decimals without digits of their own: all that SQLite keeps, before the point and after.
-DIGITS = {"max_digits": 45, "decimal_places": 15}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: the class of its field with arguments, or `""` if none can read it; and its type in the database.
-
-    `is_zero` says that a NOT NULL column may hold MySQL's date 0000-00-00, which arrives as None, and `is_usable` that
-    Django can use its name.
-    """
-
-    name: str
-    field: str
-    arguments: dict[str, Any]
-    null: bool
-    type: str
-    is_zero: bool = False
-    is_usable: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,12 +111,6 @@ def hidden_rows(connection: BaseDatabaseWrapper) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def is_unusable(connection: BaseDatabaseWrapper, name: str) -> bool:
-    """Return whether Django escapes a name wrongly or refuses it, or our own filter sees more in it than a name."""
-    refused = {*'%"`', *("$" if connection.vendor == "postgresql" else "")}
-    return bool(refused & {*name}) or not only_reads(f"SELECT {connection.ops.quote_name(name)}")
-
-
 @contextmanager
 def _in_schema(connection: BaseDatabaseWrapper, schema: str) -> Iterator[None]:
     """Let Django's introspection, which knows no schemas, see the tables of one."""
@@ -189,11 +146,13 @@ class _Reader:
         with _in_schema(self.connection, schema):
             rows = introspection.get_table_description(self.cursor, bare)
             constraints = {} if is_view else introspection.get_constraints(self.cursor, bare)
-        types = self.types()
+        types = read_types(self.cursor, self.vendor, self.quoted)
         # A date may be 0000-00-00, and a TIME have any hours: no Django project writes either.
         odd = self.vendor == "mysql" and "django_migrations" not in kinds
-        columns = {row.name: self.column(row, *types.get(row.name, ("", [])), odd, is_view) for row in rows}
-        # MariaDB shows them to nobody who does not name them.
+        columns = {
+            row.name: describe(self.connection, row, *types.get(row.name, ("", [])), odd, is_view) for row in rows
+        }
+        # MariaDB shows such columns only where a statement names them.
         hidden = {name: f"an invisible {kind}" for name, (kind, _) in types.items() if name not in columns}
         columns |= {name: Column(name, "", {}, True, kind) for name, kind in hidden.items()}
         if is_view or key:
@@ -230,59 +189,3 @@ class _Reader:
             ((_, text),) = self.ask(f"SHOW CREATE TABLE {self.quoted}")
             return {column: (table, key) for column, table, key in FOREIGN_KEY.findall(text)}
         return {each["columns"][0]: each["foreign_key"] for each in constraints.values() if each["foreign_key"]}
-
-    def types(self) -> dict[str, tuple[str, list[str]]]:
-        """Return the database's name of each column's type, and the values of an enumeration."""
-        if self.vendor == "postgresql":
-            return {name: (kind, labels) for name, kind, labels in self.ask(TYPES, self.quoted)}
-        if self.vendor == "mysql":
-            rows = [
-                (name, kind if isinstance(kind, str) else kind.decode())
-                for name, kind, *_ in self.ask(f"SHOW COLUMNS FROM {self.quoted}")
-            ]
-            labels = {kind: re.findall(r"'((?:[^']|'')*)'", kind) for _, kind in rows if kind.startswith("enum")}
-            return {name: (kind, [each.replace("''", "'") for each in labels.get(kind, [])]) for name, kind in rows}
-        return {}
-
-    def column(self, row: Any, kind: str, labels: list[str], odd: bool, is_view: bool) -> Column:
-        try:
-            field = self.connection.introspection.get_field_type(row.type_code, row)
-        except KeyError:
-            field = ALSO_ON_SQLITE.get(str(row.type_code).partition("(")[0].strip().lower(), "AsTextField")
-        arguments: dict[str, Any] = {}
-        mysql = self.vendor == "mysql"
-        if labels:
-            field, arguments = (
-                "CharField",
-                {"max_length": max(map(len, labels)), "choices": [[each, each] for each in labels]},
-            )
-        elif kind == "citext":
-            field = "TextField"
-        elif kind == "json" and field != "JSONField":
-            field = "PlainJSONField"
-        elif kind == "timestamp without time zone":
-            field = "ZonelessDateTimeField"
-        elif mysql and kind.startswith("tinyint(1)"):
-            field = "BooleanField"
-        elif mysql and (sized := re.match(r"(?:var)?binary\((\d+)\)", kind)):
-            field, arguments = "SizedBinaryField", {"max_length": int(sized[1])}
-        elif mysql and "blob" in kind:
-            field = "BinaryField"
-        elif mysql and kind.startswith("bit"):
-            field = "BitField"
-        elif mysql and kind.startswith("year"):
-            field = "IntegerField"
-        elif mysql and SHAPES.match(kind):
-            field = ""
-        elif odd and field == "TimeField":
-            field = "AsTextField"
-        elif field == "CharField" and row.display_size and int(row.display_size) > 0:
-            arguments = {"max_length": int(row.display_size)}
-        elif field == "CharField":
-            field = "TextField"
-        elif field == "DecimalField":
-            told = None not in (row.precision, row.scale) and 0 <= row.scale <= row.precision < 1000
-            arguments = {"max_digits": row.precision, "decimal_places": row.scale} if told else DIGITS
-        null, is_zero = bool(row.null_ok) or is_view, odd and field in ("DateField", "DateTimeField")
-        is_usable = not is_unusable(self.connection, row.name)
-        return Column(row.name, field, arguments, null, kind or field, is_zero, is_usable)

@@ -236,7 +236,7 @@ class TemplateDatabaseTests(SimpleTestCase):
     def drop_unlocked(self, *names: str) -> None:
         with self.cursor() as cursor:
             info = cursor.connection.info
-            # A lock of its own: another process may run another of these tests.
+            # Another process may run another of these tests, with another lock.
             lock = str(uuid.uuid4().int >> 65)
             cleaning.drop_unlocked(f"{info.dsn} password='{info.password}'", {lock: [*names]})
 

@@ -94,6 +94,12 @@ class ContractTests(SchemaTestCase):
         with connections["mirror"].schema_editor() as editor:
             editor.alter_field(Member, new, old)
 
+    def test_no_contract_leaves_a_model_out(self):
+        there = mock.patch.object(check_mirror, "read_all", return_value={"layer_people_member": {"id": {}}})
+        with there, self.assertRaisesMessage(CommandError, "write its db_table as the database shows it"):
+            self.write()
+        self.assertEqual([*Path(self.folder).iterdir()], [])
+
     def test_no_contract_is_written_for_models_that_have_drifted(self):
         drifted = mock.patch.object(check_mirror, "read_findings", return_value=[drift.Finding("error", *"abcde")])
         with drifted, self.assertRaisesMessage(CommandError, "These models have drifted"):
@@ -122,13 +128,14 @@ class ReadingTests(SimpleTestCase):
     def test_lengths_do_not_count(self):
         cursor = sqlite3.connect(":memory:").cursor()
         cursor.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, b VARCHAR(10) NOT NULL, c NUMERIC(5, 2), d TINYINT(1))")
+        cursor.execute("ALTER TABLE a ADD COLUMN e TEXT GENERATED ALWAYS AS (b)")
         cursor.execute("CREATE VIEW v AS SELECT b FROM a")
         found = contract_check.read(cursor, "sqlite")
         self.assertEqual(
             {name: each["type"] for name, each in found["a"].items()},
-            {"id": "integer", "b": "varchar", "c": "numeric", "d": "tinyint(1)"},
+            {"id": "integer", "b": "varchar", "c": "numeric", "d": "tinyint(1)", "e": "text"},
         )
-        self.assertEqual([each["null"] for each in found["a"].values()], [False, False, True, True])
+        self.assertEqual([each["null"] for each in found["a"].values()], [False, False, True, True, True])
         self.assertEqual([*found], ["a", "v"])
 
     def test_urls_lead_to_the_drivers_that_are_there(self):

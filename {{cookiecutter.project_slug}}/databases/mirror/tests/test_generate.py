@@ -7,9 +7,11 @@ from typing import Any
 from django.db import connections
 from django.test import SimpleTestCase
 
-from databases.mirror.generate import CLASS, LEFT_OUT, Copy, Generator, camel, why_no_class
-from databases.mirror.management.commands.import_mirror_models import place
-from databases.mirror.upstream import Column, Table, is_unusable
+from databases.mirror.columns import Column, is_unusable
+from databases.mirror.files import CLASS, LEFT_OUT
+from databases.mirror.generate import Copy, Generator, why_no_class
+from databases.mirror.naming import camel, place
+from databases.mirror.upstream import Table
 
 #: App and model of tables, where the other application is a Django project with these apps and models.
 KNOWN = {

@@ -6,7 +6,8 @@ from django.core.management import CommandError
 from django.db import connections
 
 from databases.foreign.tests.small_project import SEEDS
-from databases.mirror.management.commands.import_mirror_models import app_for, concrete_class
+from databases.mirror.files import concrete_class
+from databases.mirror.naming import app_for
 from databases.mirror.tests.trade_project import TradeTestCase
 
 #: A test that a user may write for the copied models.

@@ -32,7 +32,6 @@ READ = [
     # From Django's transactions, sessions, introspection and `explain()`, and from this project.
     *READ_ONLY.values(),
     "BEGIN",
-    "COMMIT",
     'SAVEPOINT "s1_x1"',
     "ROLLBACK TO SAVEPOINT `s1_x1`",
     "RELEASE SAVEPOINT s1",
@@ -103,6 +102,7 @@ NOT_READ = [
     "BEGIN NOT ATOMIC DELETE FROM a",
     "START TRANSACTION READ WRITE",
     "ROLLBACK PREPARED 'a'",
+    "COMMIT",
     "EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1",
     "explain (analyze) create materialized view a as select 1",
     "EXPLAIN ANALYZE SELECT 1 INTO a",

@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             found = read_findings()
-            contract = read_contract() if options["contract"] else {}
+            there = read_all() if options["contract"] else {}
         except DatabaseError as error:
             # The class only: a message of the driver may contain addresses and users.
             raise CommandError(f"The mirror cannot be read ({type(error).__name__}).", returncode=2) from None
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         if drifted := sorted({each.model for each in found if each.level == "error"}):
             raise CommandError(f"These models have drifted; run import_mirror_models: {', '.join(drifted)}")
         if options["contract"]:
+            contract = contract_of(there)
             program = options["contract"].with_name("contract_check.py")
             options["contract"].write_text(json.dumps(contract, indent=1) + "\n", encoding="utf-8")
             program.write_text(Path(contract_check.__file__).read_text(encoding="utf-8"), encoding="utf-8")
@@ -55,13 +56,19 @@ class Command(BaseCommand):
         self.stdout.write(f"Models: {models}. Errors: {errors}. Other differences: {len(found) - errors}.")
 
 
-def read_contract() -> contract_check.Tables:
-    """Return tables, columns and types that the models read."""
+def read_all() -> contract_check.Tables:
+    """Return all tables, columns and types of the mirror."""
     with connections[MIRROR].cursor() as cursor:
-        there = contract_check.read(cursor, connections[MIRROR].vendor)
-    wanted = {each._meta.db_table: each for each in copied_models()}
-    return {
-        table: {str(field.column): there[table][str(field.column)] for field in model._meta.local_concrete_fields}
-        for table, model in sorted(wanted.items())
-        if table in there and {str(field.column) for field in model._meta.local_concrete_fields} <= {*there[table]}
-    }
+        return contract_check.read(cursor, connections[MIRROR].vendor)
+
+
+def contract_of(there: contract_check.Tables) -> contract_check.Tables:
+    """Return the part of the tables that the models read. Raises `CommandError` for a model that it cannot describe."""
+    contract: contract_check.Tables = {}
+    for model in sorted(copied_models(), key=lambda each: each._meta.db_table):
+        table, columns = model._meta.db_table, [str(field.column) for field in model._meta.local_concrete_fields]
+        # Such as a table of the first schema whose db_table has the schema before it.
+        if not {*columns} <= {*there.get(table, ())}:
+            raise CommandError(f"{model._meta.label}: write its db_table as the database shows it, not {table!r}.")
+        contract[table] = contract.get(table, {}) | {name: there[table][name] for name in columns}
+    return contract

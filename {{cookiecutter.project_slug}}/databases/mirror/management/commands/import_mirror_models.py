@@ -1,18 +1,14 @@
 """`manage.py import_mirror_models`: writes the other application's tables as abstract models, and classes for you.
 
-`<app>/models/upstream.py` is written anew by each run. `<app>/models/__init__.py` is yours: a run adds the classes that
-it does not have, and changes nothing else. To be rid of a table, delete your class of it, and run the command again.
+Each run writes `<app>/models/upstream.py` again. `<app>/models/__init__.py` is yours: a run adds the classes that it
+does not have, and changes nothing else. To be rid of a table, delete your class of it, and run the command again.
 """
 
 import difflib
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
-from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +18,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
 from databases.mirror.drift import copied_models
-from databases.mirror.generate import CLASS, HEAD, LEFT_OUT, Copy, Generator, bare, camel, why_no_class, why_no_field
+from databases.mirror.files import CLASS, LEFT_OUT, new_contents, read, used_names
+from databases.mirror.generate import Copy, Generator, why_no_class, why_no_field
+from databases.mirror.naming import app_for, bare, camel, directory, place
 from databases.mirror.router import MIRROR
 from databases.mirror.upstream import hidden_rows, read_tables, table_kinds
-from databases.registry import roles_of
-
-YOURS = '"""Yours: `import_mirror_models` only adds classes."""\n\nfrom . import upstream\n'
-APPS = """from django.apps import AppConfig
-
-
-class {name}Config(AppConfig):
-    name = "{app}"
-    default_auto_field = "django.db.models.BigAutoField"
-"""
-#: Tables of Django's own apps that do not begin with the app's label.
-OF_DJANGO = {
-    **{f"django_{name}": (f"{name}s", name.title()) for name in ("session", "site", "redirect")},
-    **{"django_admin_log": ("admin", "LogEntry"), "django_content_type": ("contenttypes", "ContentType")},
-    **{"django_flatpage": ("flatpages", "FlatPage"), "django_flatpage_sites": ("flatpages", "FlatPageSites")},
-}
-LABELS = "SELECT DISTINCT app, '', '' FROM django_migrations"
-NAMES = (
-    "SELECT t.app_label, t.model, p.name FROM django_content_type t "
-    "JOIN auth_permission p ON p.content_type_id = t.id WHERE p.name LIKE 'Can add %'"
-)
-LINE_LENGTH = 120
-USED = re.compile(r"\bupstream\.(\w+)|\bupstream import (?:\(([^)]*)\)|([^\n]*))")
 
 
 class Command(BaseCommand):
@@ -86,7 +61,7 @@ class Command(BaseCommand):
         tables = {name: table for name, table in tables.items() if name not in failed}
         generator = Generator(copies, tables, {each._meta.db_table: each._meta.label for each in copied_models()})
         self.report(generator, failed)
-        self.save(self.files(generator, failed), options["dry_run"])
+        self.save(new_contents(generator, failed), options["dry_run"])
 
     def report(self, generator: Generator, failed: dict[str, str]) -> None:
         """Say what is left out, and why."""
@@ -156,39 +131,6 @@ class Command(BaseCommand):
                 raise CommandError(f"The mirror has no view {name or key!r}: write --view NAME:KEY.")
             yield views[name], options["into"], camel(name), key
 
-    def files(self, generator: Generator, failed: dict[str, str]) -> dict[Path, str]:
-        """Return the new contents of files."""
-        # Also of apps whose last class you have deleted.
-        paths = settings.BASE_DIR.glob("*/models/upstream.py")
-        classes: defaultdict[str, dict[str, str]] = defaultdict(dict, {path.parts[-3]: {} for path in sorted(paths)})
-        for name, copy in generator.copies.items():
-            if copy.yours:
-                continue
-            text = generator.text(generator.tables[name]) if name in generator.tables else copy.text
-            if text or failed[name] != "is missing":
-                classes[copy.app][copy.name] = text or f"# {copy.name} is left out, {json.dumps(name)}: {failed[name]}"
-        result: dict[Path, str] = {}
-        for app, texts in classes.items():
-            folder = settings.BASE_DIR / app
-            if all(text.startswith("#") for text in texts.values()) and not folder.exists():
-                # An app without a model would be one more to install, for nothing.
-                continue
-            if (folder / "models.py").exists():
-                raise CommandError(f"{app}/models.py is in the way: make it {app}/models/__init__.py first.")
-            if not folder.exists():
-                result |= {folder / "__init__.py": "", folder / "migrations/__init__.py": ""}
-                result[folder / "apps.py"] = APPS.format(name=camel(app), app=app)
-            result[folder / "models/upstream.py"] = HEAD + "".join(f"\n\n{texts[name]}\n" for name in sorted(texts))
-            yours = folder / "models/__init__.py"
-            text, used = read(yours) if yours.exists() else YOURS, used_names(app)
-            new = [name for name in sorted(texts) if name not in used and not texts[name].startswith("#")]
-            added = "".join(f"\n\n{concrete_class(name)}\n" for name in new)
-            if new and not re.search(r"^from \. import (?:.*, *)?upstream\b(?! as)", text, re.M):
-                added = f"\nfrom . import upstream  # noqa: E402\n{added}"
-            # The rest of the file stays as it is, to the byte.
-            result[yours] = text + (added.replace("\n", "\r\n") if "\r\n" in text else added)
-        return result
-
     def save(self, files: dict[Path, str], dry_run: bool) -> None:
         """Write what differs, each file whole, or print how it does; and say what is to be done next."""
         old = {path: read(path) if path.exists() else None for path in files}
@@ -211,73 +153,3 @@ class Command(BaseCommand):
                 self.stdout.write("\n".join([f"Add to {setting} in config/{place}.py:", *map(entry.format, absent)]))
         then = f"Then run: python manage.py makemigrations {' '.join(touched)}"
         self.stdout.write(then if touched else "Nothing to change.")
-
-
-def read(path: Path) -> str:
-    """Return the text of a file with its line endings. Raises `CommandError` for one that is not UTF-8."""
-    try:
-        return path.read_bytes().decode()
-    except UnicodeDecodeError:
-        raise CommandError(f"{path} is not UTF-8: convert it first. Nothing was written.") from None
-
-
-def concrete_class(name: str) -> str:
-    """Return the class that is yours, on lines that are short enough for this project's ruff."""
-    line = f"class {name}(upstream.{name}): ..."
-    return line if len(line) <= LINE_LENGTH else f"class {name}(\n    upstream.{name}\n): ..."
-
-
-def used_names(app: str) -> set[str]:
-    """Return the names of abstract classes that what people have written in an app uses, by any name.
-
-    Models tell it of an installed app, the text of its files of another.
-    """
-    bases = {base for model in copied_models() for base in model.__mro__}
-    names = {base.__name__ for base in bases if base.__module__ == f"{app}.models.upstream"}
-    paths = [path for path in (settings.BASE_DIR / app).rglob("*.py") if path.name != "upstream.py"]
-    found = [match for path in paths for match in USED.findall(path.read_text(encoding="utf-8", errors="replace"))]
-    return names | {name for match in found for part in match for name in re.findall(r"\w+", part)}
-
-
-def directory(kinds: dict[str, str]) -> dict[tuple[str, str], str]:
-    """Return the class names of a Django project by label and lower-case name; for `""` as name, its labels."""
-    found: dict[tuple[str, str], str] = {}
-    for sql in (LABELS, NAMES):
-        if {*re.findall(r"(?:FROM|JOIN) (\w+)", sql)} <= {*kinds}:
-            # Our user may not be allowed to read them: then names are told from those of the tables.
-            with suppress(DatabaseError), connections[MIRROR].cursor() as cursor:
-                cursor.execute(sql)
-                for label, model, permission in cursor.fetchall():
-                    # The words of a permission, "Can add log entry", tell where the capitals are.
-                    words = camel(permission.removeprefix("Can add "))
-                    found[label, model] = words if words.lower() == model else model.title()
-                    found[label, ""] = ""
-    return found
-
-
-def place(table: str, known: dict[tuple[str, str], str]) -> tuple[str, str]:
-    """Return the app that a table belongs to, and the name of its model: `blog_post_tags` is `PostTags` of `blog`."""
-    if table in OF_DJANGO:
-        return OF_DJANGO[table]
-    # The longest label: `blog_images_image` belongs to `blog_images`, not to `blog`.
-    label = longest(table, {label for label, _ in known}) or table.partition("_")[0] or "tables"
-    rest = table[len(label) :].strip("_") or table
-    model = longest(rest, {name for app, name in known if app == label and name})
-    return label, camel(known.get((label, model), "") + "_" + rest[len(model) :])
-
-
-def longest(name: str, beginnings: set[str]) -> str:
-    """Return the longest of the beginnings that a name has, as whole words."""
-    return max((each for each in beginnings if f"{name}_".startswith(f"{each}_")), key=len, default="")
-
-
-def app_for(label: str, copied: set[str]) -> str:
-    """Return the app for a label: that one, or `upstream_<label>` if another package here has its name.
-
-    Argument: the apps that have copies already. Raises `CommandError` if both names are taken.
-    """
-    for app in (label, f"upstream_{label}"):
-        free = app.isidentifier() and not iskeyword(app) and app not in apps.app_configs and find_spec(app) is None
-        if app in copied or free or roles_of(app) == {MIRROR}:
-            return app
-    raise CommandError(f"There is no name for the app {label!r}: it and 'upstream_{label}' are taken.")

@@ -1,4 +1,4 @@
-"""Rows with secrets, and a test case that captures them and builds the tables anew from the fixture."""
+"""Rows with secrets, and a test case that captures them and fills the tables from the fixture."""
 
 import json
 from contextlib import nullcontext
@@ -101,7 +101,7 @@ class CaptureTestCase(TestCase):
         return found
 
     def load(self) -> None:
-        """Replace all rows by those of the fixture."""
+        """Replace all rows by the rows of the fixture."""
         for model in (Line, Order, Login, Option, Company, Customer, Tag):
             model.objects.all().delete()
         load_fixture(self.output, ProjectState.from_apps(apps).apps, "mirror")
