@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -329,6 +329,11 @@ def upstream(
         server: DatabaseServer = request.getfixturevalue(fixture)
         pristine_url, owner_url = server.create(pristine), server.url(name)
         server_url = server.url("postgres" if kind == "postgresql" else "mysql")
+        if kind == "mysql":
+            # A role is granted to who creates it, so each test has an owner who knows the roles of no other.
+            server.execute(f"CREATE USER 'owner_{name}'@'%' IDENTIFIED BY 'owns all'")
+            server.execute(f"GRANT ALL PRIVILEGES ON *.* TO 'owner_{name}'@'%' WITH GRANT OPTION")
+            owner_url = f"mysql://owner_{name}:{quote('owns all')}@{owner_url.rpartition('@')[2]}"
     making = {"DJANGO_SETTINGS_MODULE": "config.settings_test", "TEST_DATABASE_URL": pristine_url}
     project.run(tools, "python", "-c", MAKE_TABLES + LOAD_ROWS, *APPS, env=making)
     reader_url = owner_url if kind == "sqlite" else make_reader(project, server, pristine, name, owner_url)
