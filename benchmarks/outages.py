@@ -6,8 +6,6 @@ server refuses connections; a frozen one (SIGSTOP) keeps them open, accepts new 
 
 import argparse
 import contextlib
-import os
-import signal
 import tempfile
 import time
 import urllib.error
@@ -16,7 +14,7 @@ from pathlib import Path
 
 from tests.support import commands, settings, standbys, web_servers
 from tests.support.bakes import Bake
-from tests.support.own_postgres import OwnPostgres, running, wait_until
+from tests.support.own_postgres import running, wait_until
 from tests.support.servers import Server
 from tests.support.template import ROOT
 from tests.support.upstream import MAKE_TABLES
@@ -77,17 +75,6 @@ def make_site(folder: Path) -> Bake:
     site.write("bench_pages.py", VIEWS)
     site.write("config/wsgi.py", f"{site.read('config/wsgi.py')}\nimport bench_pages\n")
     return site
-
-
-def processes(server: OwnPostgres) -> list[int]:
-    """Return the server's process, and then its sessions and other children."""
-    parent = (server.folder / "postmaster.pid").read_text().split()[0]
-    found = [int(parent)]
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if status.read_text().rpartition(")")[2].split()[1] == parent:
-                found.append(int(status.parent.name))
-    return found
 
 
 def ask(serving: Server, page: str) -> tuple[int, float]:
@@ -162,12 +149,8 @@ def main() -> None:
             serving.page("example.com", "/nothing/")
             for server in chosen:
                 wait_until(lambda: settled(serving))
-                stopped = processes(servers[server])
-                for each in stopped:
-                    os.kill(each, signal.SIGSTOP)
-                print(row(serving, server, "frozen"), flush=True)
-                for each in reversed(stopped):
-                    os.kill(each, signal.SIGCONT)
+                with servers[server].frozen():
+                    print(row(serving, server, "frozen"), flush=True)
                 wait_until(lambda: settled(serving))
                 servers[server].crash()
                 print(row(serving, server, "stopped"), flush=True)

@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.main import cookiecutter
 
@@ -26,25 +27,64 @@ django.setup()
 from notes.models import Note
 Note.objects.bulk_create([Note(text=f"note {number}") for number in range(2000)])
 """
-#: The same read, routed and named, by turns.
+#: Pages with one read each, routed and named, by turns, in a web process.
 ROUTED = """
 import json, sys, time
 import django
 django.setup()
+from django.conf import settings
+from django.db import connections
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import path
+from databases.serving import fit_connections
 from notes.models import Note
-from databases.replicas import use_replica
+
+def routed(request):
+    return HttpResponse(Note.objects.get(pk=key)._state.db)
+
+def named(request):
+    return HttpResponse(Note.objects.using("replica").get(pk=key)._state.db)
+
+def posted(request):
+    return HttpResponse(Note.objects.get(pk=key)._state.db)
 
 key = Note.objects.values_list("pk", flat=True)[0]
+fit_connections(asgi=False)
+settings.ROOT_URLCONF = type("Pages", (), {"urlpatterns": [path(f.__name__, f) for f in (routed, named, posted)]})
+settings.ALLOWED_HOSTS = ["testserver"]
+clients = {}
+for way, middleware in (("named", []), ("routed", ["databases.replicas.middleware.ReplicaMiddleware"])):
+    settings.MIDDLEWARE = middleware
+    clients[way] = Client(SERVER_NAME="testserver")
+    clients[way].get(f"/{way}")
+
+def statements():
+    found = {}
+    for alias in ("default", "replica"):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            cursor.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+            found[alias] = cursor.fetchone()[0]
+        connections[alias].close()
+    return found
+
 taken = {"routed": [], "named": []}
-with use_replica() as work:
-    reads = {"routed": lambda: Note.objects.get(pk=key), "named": lambda: Note.objects.using(work.alias).get(pk=key)}
-    for turn in range(-200, int(sys.argv[1])):
-        for way in ("routed", "named")[:: 1 if turn % 2 else -1]:
-            start = time.perf_counter()
-            reads[way]()
-            if turn >= 0:
-                taken[way].append(time.perf_counter() - start)
-print(json.dumps({"alias": work.alias, **taken}))
+for turn in range(-200, int(sys.argv[1])):
+    for way in ("routed", "named")[:: 1 if turn % 2 else -1]:
+        start = time.perf_counter()
+        clients[way].get(f"/{way}")
+        if turn >= 0:
+            taken[way].append(time.perf_counter() - start)
+counted = {}
+for way, method, client in (("named", "get", "named"), ("routed", "get", "routed"), ("posted", "post", "routed")):
+    before = statements()
+    for _ in range(500):
+        getattr(clients[client], method)(f"/{way}")
+    time.sleep(1.5)
+    after = statements()
+    counted[f"{method.upper()}, {way}"] = {alias: (after[alias] - before[alias]) / 500 for alias in after}
+print(json.dumps({"counted": counted, **taken}))
 """
 #: One worker's requests of ten reads each, of visitors who have written nothing.
 REQUESTS = """
@@ -55,17 +95,17 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
-from databases.replicas.pinning import alias_for_read
+from databases.replicas.reading import alias_for_read
 from notes.models import Note
 
 def page(request):
     for number in range(10):
         list(Note.objects.order_by("pk")[number * 20 : number * 20 + 20])
-    return HttpResponse(alias_for_read())
+    return HttpResponse(alias_for_read() or "default")
 
 settings.ROOT_URLCONF = type("Pages", (), {"urlpatterns": [path("", page)]})
 settings.ALLOWED_HOSTS = ["testserver"]
-settings.MIDDLEWARE = ["databases.replicas.middleware.replica_middleware"]
+settings.MIDDLEWARE = ["databases.replicas.middleware.ReplicaMiddleware"]
 client = Client()
 for _ in range(50):
     client.get("/")
@@ -112,10 +152,10 @@ def with_replicas(env: dict[str, str], standbys: list[Standby]) -> dict[str, str
     return {**env, "REPLICA_DATABASE_URLS": ",".join(standby.server.url("site") for standby in standbys)}
 
 
-def measured(bake: Bake, tools: Environment, program: str, word: str, env: dict[str, str]) -> dict[str, list[float]]:
+def measured(bake: Bake, tools: Environment, program: str, word: str, env: dict[str, str]) -> dict[str, Any]:
     """Run a program in the project, and return the JSON in its last line."""
     said = commands.run([tools.python, "-c", program, word], cwd=bake.path, env=env, timeout=3600)
-    found: dict[str, list[float]] = json.loads(said.splitlines()[-1])
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
 
 
@@ -133,11 +173,15 @@ def main() -> None:
     with replicated(2) as (primary, standbys):
         env = fill(bake, tools, primary, standbys)
         both = with_replicas(env, standbys)
-        taken = measured(bake, tools, ROUTED, str(arguments.reads), both)
+        one = with_replicas(env, standbys[:1])
+        taken: dict[str, Any] = measured(bake, tools, ROUTED, str(arguments.reads), one)
         routed, named = (statistics.median(taken[way]) * 1e6 for way in ("routed", "named"))
-        print(f"`get()` from {taken['alias']}, medians of {arguments.reads:,}, in microseconds:\n")
-        print("| routed | `.using()` | ratio |\n|---|---|---|")
+        print(f"a page with one `get()`, medians of {arguments.reads:,}, in microseconds:\n")
+        print("| routed | `.using()`, without the middleware | ratio |\n|---|---|---|")
         print(f"| {routed:.1f} | {named:.1f} | {routed / named:.3f} |\n")
+        print("| page | statements on the primary | on the replica |\n|---|---|---|")
+        for page, found in taken["counted"].items():
+            print(f"| {page} | {found['default']:.2f} | {found['replica']:.2f} |")
 
         rates: dict[int, list[float]] = {0: [], 1: [], 2: []}
         shares: dict[int, list[float]] = {0: [], 1: [], 2: []}

@@ -19,9 +19,12 @@ from tests.support.databases import DatabaseServer, NotInstalledError
 from tests.support.environments import Environment
 from tests.support.locks import locked
 from tests.support.mariadb import Mariadb
+from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import Postgres
+from tests.support.replica_pages import PREPARE
+from tests.support.standbys import Standby, replicated
 from tests.support.system_postgres import SystemPostgres
-from tests.support.variants import Variant
+from tests.support.variants import DJANGO, Variant
 
 SHARED = "TEMPLATE_TESTS_SHARED_FOLDER"
 NO_SKIPS = "TEMPLATE_TESTS_NO_SKIPS"
@@ -190,3 +193,45 @@ def on_its_engine(
         return {"TEST_DATABASE_URL": server.url_for_tests(next(database_names))}
 
     return variables
+
+
+@pytest.fixture
+def replicas() -> Iterator[tuple[OwnPostgres, list[Standby]]]:
+    """A primary and two standbys."""
+    with replicated(2) as made:
+        yield made
+
+
+@pytest.fixture
+def replica_project(bake: Baker) -> Bake:
+    """A project that reads from replicas."""
+    return bake(
+        primary_database="postgresql",
+        secondary_database="none",
+        read_replicas="yes",
+        tenant_databases="none",
+        django_version=DJANGO or "6.1",
+    )
+
+
+@pytest.fixture
+def replica_env(
+    replica_project: Bake,
+    environment: Callable[[str], Environment],
+    replicas: tuple[OwnPostgres, list[Standby]],
+) -> dict[str, str]:
+    """The environment of production, after the primary was migrated and got the rows that pages read."""
+    project, (primary, standbys) = replica_project, replicas
+    # The project's user is an ordinary one, who owns the database.
+    primary.server.execute("CREATE DATABASE site OWNER tester")
+    env = {
+        **settings.production(project, lambda name: primary.server.url_for_tests("site")),
+        "REPLICA_DATABASE_URLS": ",".join(standby.server.url_for_tests("site") for standby in standbys),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    tools = environment(project.answers["django_version"])
+    project.run(tools, "python", "manage.py", "migrate", "-v0", env=env)
+    project.run(tools, "python", "-c", PREPARE, env=env)
+    for standby in standbys:
+        standby.catch_up(primary)
+    return env

@@ -25,6 +25,31 @@ class OwnPostgres:
         """Send a signal to the process that accepts connections."""
         os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), number)
 
+    def processes(self) -> list[int]:
+        """Return the server's process, and then its sessions and other children."""
+        parent = (self.folder / "postmaster.pid").read_text().split()[0]
+        found = [int(parent)]
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if status.read_text().rpartition(")")[2].split()[1] == parent:
+                    found.append(int(status.parent.name))
+        return found
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the block, keep all connections open, accept new ones, and say nothing."""
+        # The parent first, so that no child is born meanwhile.
+        self.signal(signal.SIGSTOP)
+        stopped = self.processes()
+        try:
+            for each in stopped[1:]:
+                os.kill(each, signal.SIGSTOP)
+            yield
+        finally:
+            for each in reversed(stopped):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGCONT)
+
     def crash(self) -> None:
         """End the server and all its sessions at once. What was committed is kept."""
         # The servers of tests run with fsync off, so write everything first.

@@ -23,12 +23,12 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 from databases.replicas import positions
-from databases.replicas.pinning import alias_for_read
+from databases.replicas.reading import alias_for_read
 from notes.models import Note
 
 pairs, check = int(sys.argv[1]), sys.argv[2] == "check"
 if not check:
-    positions.WritePosition.is_reached = lambda write, position: True
+    positions.Mark.is_reached = lambda mark, answer: True
 Note.objects.bulk_create([Note(text="0") for _ in range(10)])
 keys = list(Note.objects.values_list("pk", flat=True)[:10])
 
@@ -41,14 +41,14 @@ def write(request, number):
 def read(request, number):
     # None where a replica does not have the row yet.
     text = Note.objects.filter(pk=keys[number % 10]).values_list("text", flat=True).first()
-    return HttpResponse(f"{text} {alias_for_read()}")
+    return HttpResponse(f"{text} {alias_for_read() or "default"}")
 
 
 settings.ROOT_URLCONF = type("Pages", (), {
     "urlpatterns": [path("write/<int:number>/", write), path("read/<int:number>/", read)]
 })
 settings.ALLOWED_HOSTS = ["testserver"]
-settings.MIDDLEWARE = ["databases.replicas.middleware.replica_middleware"]
+settings.MIDDLEWARE = ["databases.replicas.middleware.ReplicaMiddleware"]
 settings.REPLICA_MAX_LAG_SECONDS = 3600
 stale = from_replica = 0
 visitors = [Client() for _ in range(4)]

@@ -42,13 +42,34 @@ def copied(primary: OwnPostgres, folder: Path) -> "Standby":
     # These files say which processes use the other server.
     for name in (".handle_pids.json", ".s.PGSQL.5432.lock"):
         (folder / name).unlink(missing_ok=True)
+    named(folder)
     standby = Standby(folder)
     standby.start()
     return standby
 
 
+def named(folder: Path) -> str:
+    """Return settings that let a server tell the name of its folder. A copy gets them in place of the original's."""
+    settings = f"cluster_name = '{folder.name}'\n"
+    if (folder / "postgresql.conf").exists():
+        with (folder / "postgresql.conf").open("a") as file:
+            file.write(settings)
+    return settings
+
+
 class Standby(OwnPostgres):
     """A server that follows another one."""
+
+    def lag(self, milliseconds: int) -> None:
+        """Apply each commit this much later than the primary did."""
+        self.server.execute(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
+        self.server.execute("SELECT pg_reload_conf()")
+
+    def follow(self, other: OwnPostgres | None) -> None:
+        """Follow another server from now on, or none."""
+        target = f"user={ADMINISTRATOR} host={other.folder}" if other else ""
+        self.server.execute(f"ALTER SYSTEM SET primary_conninfo = '{target}'")
+        self.server.execute("SELECT pg_reload_conf()")
 
     def pause(self) -> None:
         """Pause replay, which makes the standby lag."""
@@ -76,7 +97,7 @@ def replicated(standbys: int) -> Iterator[tuple[OwnPostgres, list[Standby]]]:
         # Not in pytest's folder: every start of pytest makes that one unreadable for other users.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o711)
-        primary = stack.enter_context(running(folder / "default", AT_ONCE))
+        primary = stack.enter_context(running(folder / "default", AT_ONCE + named(folder / "default")))
         made = []
         for number in range(1, standbys + 1):
             standby = copied(primary, folder / ("replica" if number == 1 else f"replica_{number}"))

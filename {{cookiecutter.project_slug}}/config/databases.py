@@ -90,7 +90,7 @@ DATABASE_MIDDLEWARE: list[str] = [
     "databases.tenants.middleware.TenantMiddleware",
     # % endif
     # % if cookiecutter.__replicas
-    "databases.replicas.middleware.replica_middleware",
+    "databases.replicas.middleware.ReplicaMiddleware",
     # % endif
 ]
 # % else
@@ -153,14 +153,19 @@ MIRROR_SEED_COLUMNS: dict[str, str] = {
 # % if cookiecutter.__replicas
 
 # Replicas of the primary. In development the primary stands in for one, so that reads take the same way.
+# The longest that a request waits for a replica that does not answer; the primary answers instead. Seconds.
+REPLICA_ANSWER_SECONDS = 1
 DATABASES |= replica_databases(
-    env.list("REPLICA_DATABASE_URLS", default=[]), {**DATABASES["default"]} if DEBUG else None
+    env.list("REPLICA_DATABASE_URLS", default=[]), {**DATABASES["default"]} if DEBUG else None, REPLICA_ANSWER_SECONDS
 )
-# A replica that lags more is skipped, like one that does not answer, and tried again later.
+# A replica that lags more is not used.
 REPLICA_MAX_LAG_SECONDS = 10
-REPLICA_RETRY_SECONDS = 10
 # Seconds for which a visitor who wrote reads the primary, if a replica cannot tell whether it has that write.
 REPLICA_PIN_SECONDS = 5
+# Whether no page shows older rows than the page before. That takes a cookie for each visitor of several replicas.
+REPLICA_MONOTONIC_READS = True
+# Apps and models (app.Model) that are never read from a replica, besides users, permissions, sessions, content types.
+READ_FROM_PRIMARY: list[str] = []
 # % endif
 # % if cookiecutter.__tenants
 

@@ -11,6 +11,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import Field, Model
 
+from databases.environment import address_of
 from databases.registry import PRIMARY, is_foreign, role_of_model
 
 #: Middleware of Django that queries the database. The layer's middleware must come before it.
@@ -79,11 +80,11 @@ def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
             problems[alias] = "is in OWN_DATABASES and not in DATABASES"
         # Databases in memory are apart, although their names are equal.
         elif connections.settings[alias]["NAME"] != ":memory:":
-            other = found.setdefault(_address(connections.settings[alias]), alias)
+            other = found.setdefault(address_of(connections.settings[alias]), alias)
             if other != alias:
                 problems[alias] = f"is the same database as {other!r}"
     for alias, config in connections.settings.items():
-        own = found.get(_address(config))
+        own = found.get(address_of(config))
         if own and own != alias and is_foreign(alias):
             problems[own] = f"is the same database as {alias!r}, which belongs to another application"
     return [
@@ -94,15 +95,6 @@ def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
         )
         for alias, problem in problems.items()
     ]
-
-
-def _address(config: dict[str, Any]) -> str:
-    """Return where a database is. The query of a URL may say it too."""
-    options = config["OPTIONS"]
-    server = [options.get(name.lower()) or config[name] for name in ("HOST", "PORT")]
-    # SQLite's read-only mode is in the name.
-    name = str(config["NAME"]).removeprefix("file://").removesuffix("?mode=ro")
-    return str([*server, options.get("service"), options.get("unix_socket"), name])
 
 
 def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:

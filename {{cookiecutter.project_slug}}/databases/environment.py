@@ -86,3 +86,12 @@ def beside(config: dict[str, Any], name: str) -> dict[str, Any]:
         name = str(Path(config["NAME"]).with_name(f"{name}.sqlite3"))
     options = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
     return {**config, "NAME": name, "OPTIONS": options, "ATOMIC_REQUESTS": False}
+
+
+def address_of(config: dict[str, Any]) -> str:
+    """Return where the database of an entry is. The query of a URL may say it too. Names of hosts are not resolved."""
+    options = config["OPTIONS"]
+    server = [options.get(name.lower()) or config[name] for name in ("HOST", "PORT")]
+    # SQLite's read-only mode is in the name.
+    name = str(config["NAME"]).removeprefix("file://").removesuffix("?mode=ro")
+    return str([*server, options.get("service"), options.get("unix_socket"), name])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 from typing import Any
@@ -19,12 +20,12 @@ CHECK_SECONDS = 3
 CLIENT_WAITS_LONGER = 2
 
 
-def pool_options() -> dict[str, Any]:
-    """Return `OPTIONS["pool"]` of a database."""
+def pool_options(wait_seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+    """Return `OPTIONS["pool"]` of a database. Argument: how long a request waits for a connection."""
     return {
         "min_size": 0,
         "max_size": settings.DATABASE_POOL_SIZE,
-        "timeout": WAIT_SECONDS,
+        "timeout": wait_seconds,
         # psycopg doubles its pause after each failed attempt. Without this, a server that is back would be found late.
         "reconnect_timeout": 0,
         "reconnect_failed": refuse_waiting,
@@ -66,14 +67,22 @@ class LimitedConnection(Connection[Any]):
         """
         # PostgreSQL refuses DISCARD ALL in a transaction, which psycopg begins without autocommit.
         self.autocommit, self.isolation_level, self.read_only, self.deferrable = True, None, None, None
-        usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
-        self.execute("DISCARD ALL")
-        # Otherwise psycopg would execute statements that are no longer prepared.
-        self._prepared.clear()
-        # DISCARD ALL has also undone our limit, and the time zone that Django sets.
-        self.execute(f"SET statement_timeout = {self.statement_timeout}")
-        self._pool._configure(self)  # type: ignore[union-attr]
-        self.answer_seconds = usual
+        with self.limited_to(CHECK_SECONDS):
+            self.execute("DISCARD ALL")
+            # Otherwise psycopg would execute statements that are no longer prepared.
+            self._prepared.clear()
+            # DISCARD ALL has also undone our limit, and the time zone that Django sets.
+            self.execute(f"SET statement_timeout = {self.statement_timeout}")
+            self._pool._configure(self)  # type: ignore[union-attr]
+
+    @contextmanager
+    def limited_to(self, seconds: float) -> Iterator[None]:
+        """Within the block, wait for each answer for at most this time."""
+        usual, self.answer_seconds = self.answer_seconds, seconds
+        try:
+            yield
+        finally:
+            self.answer_seconds = usual
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a statement.
@@ -82,15 +91,14 @@ class LimitedConnection(Connection[Any]):
         """
         if query:
             return super().execute(query, *args, **kwargs)
-        usual, self.answer_seconds = self.answer_seconds, CHECK_SECONDS
+        pool: Any = self._pool
         try:
-            return super().execute(query)
+            with self.limited_to(min(CHECK_SECONDS, pool.timeout)):
+                return super().execute(query)
         except Error:
             # The server has perhaps restarted. psycopg would pause after each connection that it finds closed.
-            self._pool.drain()  # type: ignore[union-attr]
+            pool.drain()
             raise
-        finally:
-            self.answer_seconds = usual
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait for an answer. psycopg calls this for every answer after connecting."""

@@ -35,7 +35,7 @@ def fit_connections(*, asgi: bool) -> None:
     for alias in connections:
         config = connections.settings[alias]
         # Django can make no connection of a pool assume a role.
-        limits = {} if "assume_role" in config["OPTIONS"] else _limits(config["ENGINE"])
+        limits = {} if "assume_role" in config["OPTIONS"] else _limits(config)
         config["OPTIONS"] = {**limits, **config["OPTIONS"]}
         if asgi or "pool" in limits:
             # Under ASGI, no later request has the thread for which Django keeps a connection open: 100 requests left
@@ -56,8 +56,8 @@ def close_pools() -> None:
             connection.close_pool()  # type: ignore[attr-defined]
 
 
-def _limits(engine: str) -> dict[str, Any]:
-    seconds = settings.DATABASE_STATEMENT_SECONDS
+def _limits(config: dict[str, Any]) -> dict[str, Any]:
+    engine, seconds = config["ENGINE"], settings.DATABASE_STATEMENT_SECONDS
     if engine == SQLITE:
         # How long a statement waits for another process that writes.
         return {"timeout": seconds}
@@ -67,5 +67,5 @@ def _limits(engine: str) -> dict[str, Any]:
         return {**waits, "init_command": MYSQL_LIMITS.format(seconds)}
     # Projects whose primary is another engine have no such module, and no driver.
     if engine.endswith(("postgresql", "postgis")) and find_spec(POOL.rpartition(".")[0]):
-        return {"pool": import_string(POOL)()}
+        return {"pool": import_string(POOL)(**config.get("POOL", {}))}
     return {}

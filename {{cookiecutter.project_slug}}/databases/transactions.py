@@ -1,14 +1,15 @@
 """Transactions on the database that a model is written to, and a detector of writes that no transaction covers.
 
 The detector runs in development and tests (`DETECT_UNCOVERED_WRITES`). It refuses a write to database A inside
-`atomic()` on database B alone. It inspects statements, so it sees `.using()` and raw cursors too.
+`atomic()` on database B alone. It inspects statements, so it sees `.using()` and raw cursors too. A write that shall
+survive a rollback of B, such as a line of an audit log, says so by its own `atomic_for()`.
 
-Limitations: it misses `get_or_create()` and `update_or_create()`, because Django opens an inner transaction for them
-that looks like yours. It takes a block of yours with `savepoint=False` for one of Django's, and so for no transaction.
+Limitation: it takes a block of yours with `savepoint=False` for one of Django's, and so for no transaction.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,13 @@ from django.conf import settings
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.transaction import Atomic, TransactionManagementError
 
-WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE")
+from databases.statements import changes_rows, text_of
+
+#: Methods of Django that open a transaction with a savepoint, like yours.
+OPENERS = {QuerySet.get_or_create.__code__, QuerySet.update_or_create.__code__}
 #: The admin changes a row in a transaction on that row's database, and logs the change in this table of the primary.
 ADMIN_LOG = "django_admin_log"
 
@@ -56,21 +60,34 @@ def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def _refuse_uncovered(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     connection = context["connection"]
-    if _is_write(str(sql)) and not _opened_by_caller(connection):
-        for other in connections.all(initialized_only=True):
-            if other.alias != connection.alias and _opened_by_caller(other):
-                raise TransactionManagementError(
-                    f"A write to {connection.alias!r} inside atomic() on {other.alias!r} would survive its rollback. "
-                    f"Open the transaction with atomic_for(Model) or atomic(using={connection.alias!r})."
-                )
+    open_elsewhere = [
+        each.alias
+        for each in connections.all(initialized_only=True)
+        if each.alias != connection.alias and _opened_by_caller(each)
+    ]
+    if open_elsewhere and _is_write(text_of(sql)) and not _opened_by_caller(connection):
+        raise TransactionManagementError(
+            f"A write to {connection.alias!r} inside atomic() on {open_elsewhere[0]!r} would survive its rollback. "
+            f"Open the transaction with atomic_for(Model) or atomic(using={connection.alias!r})."
+        )
     return execute(sql, params, many, context)
 
 
 def _is_write(sql: str) -> bool:
-    return sql.lstrip().upper().startswith(WRITES) and ADMIN_LOG not in sql
+    return changes_rows(sql) and ADMIN_LOG not in sql
 
 
 def _opened_by_caller(connection: BaseDatabaseWrapper) -> bool:
     # Django's inner blocks have no savepoint. The blocks around a TestCase cover every database of the test.
     blocks: list[Any] = connection.atomic_blocks
-    return any(block.savepoint and not block._from_testcase for block in blocks)
+    found = [block for block in blocks if block.savepoint and not block._from_testcase]
+    return bool(found) and len(found) > _opened_by_methods(connection.alias)
+
+
+def _opened_by_methods(alias: str) -> int:
+    """Return how many calls of `OPENERS` for a database are under way."""
+    found, frame = 0, sys._getframe()
+    while frame.f_back:
+        frame = frame.f_back
+        found += frame.f_code in OPENERS and frame.f_locals["self"].db == alias
+    return found

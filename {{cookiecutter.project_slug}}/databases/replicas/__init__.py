@@ -1,5 +1,5 @@
-"""Reads from replicas of the primary. A visitor or task that has written never reads data from before that write."""
+"""Reads from replicas of the primary. Nobody reads older rows than they wrote or saw, and no old row is saved."""
 
-from .pinning import use_primary, use_replica
+from .reading import use_primary, use_replica
 
 __all__ = ["use_primary", "use_replica"]

@@ -1,7 +1,6 @@
 """Read replicas of the primary."""
 
 from django.apps import AppConfig
-from django.conf import settings
 
 from databases.report import Report
 
@@ -10,17 +9,19 @@ class ReplicasConfig(AppConfig):
     name = "databases.replicas"
 
     def ready(self) -> None:
-        from databases.replicas import writes
+        from databases.replicas import checks, writes
 
         writes.install()
+        checks.install()
 
     def add_to_report(self, report: Report) -> None:
-        """Add the status of a replica. Raises Django's database errors."""
-        from databases.replicas.health import is_replica, replica_status
+        """Add the status of a replica."""
+        from databases.replicas import watch
+        from databases.replicas.views import status_of
 
-        if not is_replica(report.alias):
-            return
-        status = replica_status(report.alias)
-        report.details["replication"] = str(status)
-        if status.lags(settings.REPLICA_MAX_LAG_SECONDS):
-            report.problems.append("lags too far behind, so it is not used")
+        if watch.is_replica(report.alias):
+            status = status_of(report.alias)
+            if "problem" in status:
+                report.problems.append(status.pop("problem"))
+            del status["healthy"]
+            report.details["replication"] = ", ".join(f"{name} {value}" for name, value in status.items()) or "-"

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from databases.registry import PRIMARY, roles_of_model
-from databases.replicas.health import is_replica
-from databases.replicas.pinning import alias_for_read
+from databases.replicas.reading import alias_for_read
+from databases.replicas.watch import is_replica
 
 #: Apps that are always read from the primary, because outdated rows would let in users who have lost the right to.
 ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
@@ -30,27 +30,28 @@ class ReplicaRouter:
         return is_replica(alias)
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        alias = alias_for_read()
-        if alias == DEFAULT_DB_ALIAS or PRIMARY not in roles_of_model(model) or _is_always_primary(model):
+        if PRIMARY not in roles_of_model(model) or is_read_from_primary(model):
             return None
-        instance = hints.get("instance")
-        if instance is not None and instance._state.db == DEFAULT_DB_ALIAS:
-            return None
-        return None if connections[DEFAULT_DB_ALIAS].in_atomic_block else alias
+        instance: Model | None = hints.get("instance")
+        if instance is None or instance._state.db != DEFAULT_DB_ALIAS:
+            return alias_for_read()
+        # What belongs to a user can be read from a replica, although the user never is.
+        return alias_for_read(from_primary=not is_read_from_primary(type(instance)))
 
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
         # The primary and its replicas hold the same rows.
         databases = {obj1._state.db, obj2._state.db}
-        ours = all(alias == DEFAULT_DB_ALIAS or is_replica(str(alias)) for alias in databases)
+        ours = all(alias == DEFAULT_DB_ALIAS or is_replica(alias) for alias in databases)
         return True if ours and len(databases) > 1 else None
 
 
-def _is_always_primary(model: type[Model]) -> bool:
-    # A proxy of the user in any app shows the user's row.
-    model = model._meta.concrete_model or model
-    app = apps.app_configs.get(model._meta.app_label)
-    return (
-        model._meta.app_label in ALWAYS_PRIMARY
-        or model._meta.label == settings.AUTH_USER_MODEL
-        or (app is not None and app.name in settings.DATABASE_APPS)
+def is_read_from_primary(model: type[Model]) -> bool:
+    """Return whether rows of a model, or those of what it is derived from or links, are never read from a replica."""
+    never = {*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY}
+    # A proxy of the user in any app shows the user's row. An automatic table of links belongs to a model.
+    related: set[Any] = {model, model._meta.concrete_model, model._meta.auto_created, *model._meta.all_parents}
+    return any(
+        {each._meta.app_label, each._meta.label} & never
+        or getattr(apps.app_configs.get(each._meta.app_label), "name", None) in settings.DATABASE_APPS
+        for each in related - {None, False}
     )

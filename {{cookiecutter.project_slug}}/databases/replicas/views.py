@@ -5,35 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db import Error
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from databases.replicas import positions
-from databases.replicas.health import aliases, replica_status
+from databases.replicas import watch
+from databases.replicas.choice import shows
+from databases.replicas.positions import Mark, as_text
 
 
 @never_cache
 def health(request: HttpRequest) -> JsonResponse:
     """Return positions and lag as JSON, with status 503 if the primary is down. Names no host and no database."""
-    try:
-        primary: dict[str, Any] = {"healthy": True, "position": positions.as_text(positions.of_primary())}
-    except Error as error:
-        primary = {"healthy": False, "problem": type(error).__name__}
-    replicas = {alias: status_of(alias) for alias in aliases()}
+    watch.ask_again(wait=True)
+    known = watch.server(DEFAULT_DB_ALIAS)
+    primary: dict[str, Any] = {"healthy": watch.primary_answers(), "position": as_text(known.answer.position)}
+    if not watch.has_positions():
+        try:
+            connections[DEFAULT_DB_ALIAS].ensure_connection()
+        except Error as error:
+            known.fail(error)
+            primary["healthy"] = False
+    if not primary["healthy"]:
+        primary = {"healthy": False, "problem": known.error or "does not answer"}
+    replicas = {alias: status_of(alias) for alias in watch.aliases()}
     return JsonResponse({"primary": primary, "replicas": replicas}, status=200 if primary["healthy"] else 503)
 
 
 def status_of(alias: str) -> dict[str, Any]:
-    """Return the status of a replica, ready for JSON."""
-    try:
-        status = replica_status(alias)
-    except Error as error:
-        # Only the class: a driver's message quotes the address, and sometimes the user.
-        return {"healthy": False, "problem": type(error).__name__}
-    return {
-        "healthy": not status.lags(settings.REPLICA_MAX_LAG_SECONDS),
-        "position": positions.as_text(status.position),
-        "lag_bytes": status.lag_bytes,
-        "lag_seconds": status.lag_seconds and round(status.lag_seconds, 3),
-    }
+    """Return the status of a replica, ready for JSON. What is not known is left out."""
+    watch.ask_again(wait=True)
+    replica, primary = watch.server(alias).answer, watch.server(DEFAULT_DB_ALIAS).answer
+    if watch.problem(alias) == watch.UNKNOWN_LAG:
+        # A process that has just started. If it follows, it soon shows what the primary had a moment ago.
+        shows(alias, Mark(primary.timeline, primary.position, 0.0), settings.REPLICA_ANSWER_SECONDS)
+        replica = watch.server(alias).answer
+    problem = watch.problem(alias)
+    found: dict[str, Any] = {"healthy": not problem, "problem": problem, "position": as_text(replica.position)}
+    if replica.position is not None and primary.position is not None and watch.primary_answers():
+        found["lag_bytes"] = max(0, primary.position - replica.position)
+        seconds = watch.lag(replica.position)[1]
+        found["lag_seconds"] = None if seconds is None else round(seconds, 1)
+    if connections[alias].vendor == "postgresql" and not watch.is_primary_itself(alias) and not problem:
+        unverified = {"cluster": replica.cluster, "timeline": replica.timeline}
+        found["unverified"] = " and ".join(name for name, value in unverified.items() if not value)
+    return {name: value for name, value in found.items() if value not in (None, "")}

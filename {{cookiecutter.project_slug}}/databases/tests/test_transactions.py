@@ -5,6 +5,7 @@ from unittest import mock
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db import connections, models, transaction
+from django.db.models.signals import post_save
 from django.db.transaction import TransactionManagementError
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 from django.test.utils import isolate_apps
@@ -129,6 +130,56 @@ class UncoveredWriteTests(WithAnotherDatabase, TransactionTestCase):
             Thing.objects.using(ELSEWHERE).create(name="survives")
             1 / 0  # noqa: B018
         self.assertEqual(self.names(), ["old", "survives"])
+
+
+class MethodsWithATransactionTests(WithAnotherDatabase, TransactionTestCase):
+    """`get_or_create()` and `update_or_create()` open a transaction of their own, which looks like one of yours."""
+
+    CALLS = {
+        "get_or_create": lambda: Thing.objects.using(ELSEWHERE).get_or_create(name="new"),
+        "update_or_create, new": lambda: Thing.objects.using(ELSEWHERE).update_or_create(name="new"),
+        "update_or_create": lambda: Thing.objects.using(ELSEWHERE).update_or_create(
+            name="old", defaults={"name": "changed"}
+        ),
+    }
+
+    def test_inside_atomic_on_another_database_alone_they_fail(self):
+        for name, call in self.CALLS.items():
+            with self.subTest(name), self.refused(ELSEWHERE, "default"), transaction.atomic():
+                call()
+        self.assertEqual(self.names(), ["old"])
+
+    def test_those_that_need_not_write_pass(self):
+        with transaction.atomic():
+            Thing.objects.using(ELSEWHERE).get_or_create(name="old")
+
+    def test_with_both_transactions_open_they_pass(self):
+        for name, call in self.CALLS.items():
+            with self.subTest(name), transaction.atomic(), transaction.atomic(using=ELSEWHERE):
+                call()
+
+    def test_they_count_as_no_transaction_around_a_write_elsewhere(self):
+        # Their own transaction on the primary is not one that seems to cover the write of a receiver.
+        def write(**kwargs: object) -> None:
+            Thing.objects.using(ELSEWHERE).create(name="of a receiver")
+
+        post_save.connect(write, sender=Note)
+        self.addCleanup(post_save.disconnect, write, sender=Note)
+        Note.objects.get_or_create(text="new")
+        self.assertEqual(self.names(), ["old", "of a receiver"])
+        with self.refused(ELSEWHERE, "default"), transaction.atomic():
+            Note.objects.get_or_create(text="newer")
+
+    def test_in_its_own_transaction_a_receiver_may_call_them(self):
+        def write(**kwargs: object) -> None:
+            with transaction.atomic(using=ELSEWHERE):
+                Thing.objects.using(ELSEWHERE).create(name="of a receiver")
+
+        post_save.connect(write, sender=Note)
+        self.addCleanup(post_save.disconnect, write, sender=Note)
+        with transaction.atomic():
+            Note.objects.get_or_create(text="new")
+        self.assertEqual(self.names(), ["old", "of a receiver"])
 
 
 class InsideATestCaseTests(WithAnotherDatabase, TestCase):

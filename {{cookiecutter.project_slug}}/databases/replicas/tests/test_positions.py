@@ -1,30 +1,41 @@
-"""Positions in the primary's log, and the writes that a replica must show before it may answer."""
+"""Positions in the primary's log, and what a replica must show before it may answer."""
 
-import gc
 import time
 from unittest import mock
 
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from databases.replicas import positions
-from databases.replicas.pinning import RequestState
-from databases.replicas.positions import WritePosition, as_text
+from databases.replicas.positions import Answer, Mark, as_text
 from databases.tests.notebook.models import Note
 
 
-class WritePositionTests(SimpleTestCase):
+class MarkTests(SimpleTestCase):
+    def reached(self, mark: Mark, *answers: Answer) -> list[bool]:
+        return [mark.is_reached(answer) for answer in answers]
+
     def test_a_position_decides_if_both_are_known(self):
-        old = WritePosition(10, at=0.0)
-        self.assertEqual([old.is_reached(position) for position in (9, 10, 11)], [False, True, True])
+        answers = [Answer(position, timeline=1) for position in (9, 10, 11)]
+        self.assertEqual(self.reached(Mark(1, 10, 0.0), *answers), [False, True, True])
+
+    def test_an_earlier_timeline_shows_nothing_of_a_later_one(self):
+        self.assertEqual(self.reached(Mark(2, 10, 0.0), Answer(99, 1), Answer(10, 2)), [False, True])
+
+    def test_a_later_timeline_has_what_was_not_lost_of_an_earlier_one(self):
+        self.assertEqual(self.reached(Mark(1, 99, 0.0), Answer(10, 2)), [True])
+
+    def test_without_a_timeline_positions_decide(self):
+        self.assertEqual(self.reached(Mark(0, 10, 0.0), Answer(9, 2), Answer(10, 2)), [False, True])
+        self.assertEqual(self.reached(Mark(2, 10, 0.0), Answer(9, 0), Answer(10, 0)), [False, True])
 
     @override_settings(REPLICA_PIN_SECONDS=600)
-    def test_time_decides_if_one_is_unknown(self):
+    def test_time_decides_if_a_position_is_unknown(self):
         now = time.time()
-        self.assertFalse(WritePosition(None, now - 300).is_reached(100))
-        self.assertFalse(WritePosition(10, now - 300).is_reached(None))
-        self.assertTrue(WritePosition(None, now - 900).is_reached(100))
-        self.assertTrue(WritePosition(10, now - 900).is_reached(None))
+        self.assertEqual(self.reached(Mark(1, None, now - 300), Answer(100, 1), Answer()), [False, False])
+        self.assertEqual(self.reached(Mark(1, 10, now - 300), Answer()), [False])
+        self.assertEqual(self.reached(Mark(1, None, now - 900), Answer(100, 1), Answer()), [True, True])
+        self.assertEqual(self.reached(Mark(1, 10, now - 900), Answer()), [True])
 
     def test_positions_are_shown_as_postgresql_writes_them(self):
         self.assertEqual(as_text(0x16B374D848), "16/B374D848")
@@ -32,48 +43,24 @@ class WritePositionTests(SimpleTestCase):
 
 
 class PrimaryTests(TransactionTestCase):
-    def test_a_write_moves_the_position_forward(self):
-        before = positions.current_position()
+    def test_a_write_moves_the_mark_forward(self):
+        before = positions.mark_now()
         Note.objects.create(text="mine")
-        after = positions.current_position()
+        after = positions.mark_now()
         if connection.vendor == "postgresql":
             self.assertGreater(after.position, before.position)
+            self.assertGreater(after.timeline, 0)
         else:
-            self.assertIsNone(after.position)
+            self.assertEqual(after[:2], (0, None))
         self.assertGreaterEqual(after.at, before.at)
 
     def test_while_the_primary_is_down_only_the_time_is_known(self):
-        with mock.patch.object(positions, "_position_at_primary", side_effect=OperationalError):
-            self.assertIsNone(positions.current_position().position)
+        with mock.patch.object(positions, "_row", side_effect=OperationalError):
+            self.assertEqual(positions.mark_now(at=5.0), Mark(0, None, 5.0))
 
-
-class RequestStateTests(TransactionTestCase):
-    def test_without_a_write_there_is_no_position(self):
-        self.assertIsNone(RequestState().write_position())
-
-    def test_the_position_is_asked_for_once_until_the_next_write(self):
-        state = RequestState()
-        state.note_write(connections["default"])
-        with mock.patch(
-            "databases.replicas.pinning.current_position", side_effect=[WritePosition(1, 0.0), WritePosition(2, 0.0)]
-        ):
-            self.assertEqual([state.write_position(), state.write_position()], [WritePosition(1, 0.0)] * 2)
-            state.note_write(connections["default"])
-            self.assertEqual(state.write_position(), WritePosition(2, 0.0))
-
-    def test_the_position_is_not_cached_while_a_writer_is_in_a_transaction(self):
-        state, writer = RequestState(), mock.Mock(in_atomic_block=True)
-        state.note_write(writer)
-        with mock.patch(
-            "databases.replicas.pinning.current_position", side_effect=[WritePosition(1, 0.0), WritePosition(2, 0.0)]
-        ):
-            self.assertEqual(
-                [state.write_position(), state.write_position()], [WritePosition(1, 0.0), WritePosition(2, 0.0)]
-            )
-
-    def test_a_write_of_a_thread_that_has_ended_counts_in_the_outer_block(self):
-        outer, inner = RequestState(), RequestState()
-        inner.note_write(mock.Mock())
-        gc.collect()
-        outer.note_writes_of(inner)
-        self.assertTrue(outer.has_written)
+    def test_a_primary_does_not_follow(self):
+        answer = positions.ask(connection)
+        self.assertEqual(answer.follows, connection.vendor != "postgresql")
+        self.assertEqual(
+            bool(answer.cluster and answer.timeline and answer.position), connection.vendor == "postgresql"
+        )

@@ -1,21 +1,23 @@
 """Where reads go: to a replica, unless it could return outdated data."""
 
 import asyncio
+import threading
 from unittest import mock
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.core.exceptions import SynchronousOnlyOperation, ValidationError
-from django.db import connection, router, transaction
+from django.core.exceptions import ValidationError
+from django.db import connection, connections, router, transaction
 from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.test.utils import isolate_apps
 
-from databases.replicas import use_primary, use_replica
+from databases.replicas import reading, use_primary, use_replica
+from databases.replicas.positions import mark_now
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.tests.notebook.models import Note
 
@@ -94,6 +96,19 @@ class RoutingTests(TransactionTestCase):
         with use_replica():
             self.assertEqual(reads_from(), "default")
 
+    def test_a_block_waits_for_a_replica_that_shows_what_was_committed_before_it(self):
+        # Such as the rows that whoever sent this task has written.
+        with mock.patch.object(reading, "choose", return_value="replica") as choose:
+            before = mark_now()
+            with use_replica():
+                choose.assert_not_called()
+                self.assertEqual(reads_from(), "replica")
+                reads_from()
+        choose.assert_called_once_with(mock.ANY, patient=True)
+        mark = choose.call_args[0][0]
+        self.assertGreaterEqual(mark.position or 0, before.position or 0)
+        self.assertEqual(mark.at, 0.0)
+
     def test_primary_then_replica_reads_from_a_replica(self):
         with use_primary(), use_replica():
             self.assertEqual(reads_from(), "replica")
@@ -115,9 +130,17 @@ class RoutingTests(TransactionTestCase):
             self.assertEqual(reads_from(instance=note), "default")
             self.assertEqual(reads_from(instance=Note(text="new")), "replica")
 
+    def test_what_belongs_to_a_user_is_read_from_a_replica(self):
+        user = get_user_model()()
+        user._state.db = "default"
+        with use_replica():
+            self.assertEqual(reads_from(instance=user), "replica")
+
     def test_users_and_permissions_are_read_from_the_primary(self):
         with use_replica():
-            for model in (get_user_model(), Permission, Session, ContentType, LogEntry):
+            users = get_user_model()
+            links = users.groups.through, users.user_permissions.through
+            for model in (users, *links, Permission, Session, ContentType, LogEntry):
                 with self.subTest(model.__name__):
                     self.assertEqual(router.db_for_read(model), "default")
 
@@ -129,6 +152,18 @@ class RoutingTests(TransactionTestCase):
     def test_a_user_model_of_another_app_is_read_from_the_primary(self):
         with use_replica(), mock.patch.object(settings, "AUTH_USER_MODEL", "layer_notebook.Note"):
             self.assertEqual(reads_from(), "default")
+
+    def test_more_models_can_be_read_from_the_primary(self):
+        for name in ("layer_notebook", "layer_notebook.Note"):
+            with self.subTest(name), use_replica(), override_settings(READ_FROM_PRIMARY=[name]):
+                self.assertEqual(reads_from(), "default")
+
+    def test_a_model_that_is_derived_from_the_user_is_read_from_the_primary(self):
+        with isolate_apps():
+            meta = type("Meta", (), {"app_label": "layer_notebook"})
+            child = type("Member", (get_user_model(),), {"Meta": meta, "__module__": __name__})
+        with use_replica():
+            self.assertEqual(router.db_for_read(child), "default")
 
     def test_a_proxy_of_the_user_in_another_app_is_read_from_the_primary(self):
         with isolate_apps():
@@ -157,27 +192,27 @@ class RoutingTests(TransactionTestCase):
     def test_a_coroutine_may_ask_for_a_replica(self):
         async def ask() -> list[str]:
             async with use_replica():
-                return [reads_from(), await asyncio.to_thread(reads_from)]
+                return [await sync_to_async(reads_from)(), reads_from(), await asyncio.to_thread(reads_from)]
 
-        self.assertEqual(asyncio.run(ask()), ["replica", "replica"])
+        self.assertEqual(async_to_sync(ask)(), ["replica"] * 3)
 
-    def test_a_coroutine_without_async_with_is_refused(self):
-        async def ask() -> None:
+    def test_a_coroutine_may_ask_without_async_with(self):
+        async def ask() -> list[str]:
             with use_replica():
-                pass
+                # The event loop must not wait for an answer.
+                return [reads_from(), await sync_to_async(reads_from)()]
 
-        with self.assertRaisesMessage(SynchronousOnlyOperation, "async with use_replica():"):
-            asyncio.run(ask())
+        self.assertEqual(async_to_sync(ask)(), ["default", "replica"])
 
     def test_functions_and_coroutine_functions_may_be_decorated(self):
         async def ask() -> str:
-            return reads_from()
+            return await sync_to_async(reads_from)()
 
         self.assertEqual(use_replica()(reads_from)(), "replica")
-        self.assertEqual(asyncio.run(use_replica()(ask)()), "replica")
+        self.assertEqual(async_to_sync(use_replica()(ask))(), "replica")
         with use_replica():
             self.assertEqual(use_primary()(reads_from)(), "default")
-            self.assertEqual(asyncio.run(use_primary()(ask)()), "default")
+            self.assertEqual(async_to_sync(use_primary()(ask))(), "default")
 
     def test_a_generator_may_not_be_decorated(self):
         def rows():
@@ -185,6 +220,29 @@ class RoutingTests(TransactionTestCase):
 
         with self.assertRaisesMessage(TypeError, "put the `with` inside it"):
             use_replica()(rows)
+
+    def test_calls_of_a_decorated_function_do_not_share_a_block(self):
+        inside, leave = threading.Event(), threading.Event()
+
+        @use_replica()
+        def ask(wait: bool) -> str:
+            if wait:
+                inside.set()
+                leave.wait(60)
+            return reads_from()
+
+        def work() -> None:
+            found.append(ask(True))
+            connections.close_all()
+
+        found: list[str] = []
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait(60)
+        self.assertEqual(ask(False), "replica")
+        leave.set()
+        thread.join()
+        self.assertEqual(found, ["replica"])
 
     def test_tasks_on_one_thread_do_not_see_one_anothers_choice(self):
         async def both() -> list[str]:
@@ -194,17 +252,17 @@ class RoutingTests(TransactionTestCase):
                 async with use_replica():
                     entered.set()
                     await done.wait()
-                    return reads_from()
+                    return await sync_to_async(reads_from)()
 
             async def outside() -> str:
                 await entered.wait()
-                alias = reads_from()
+                alias = await sync_to_async(reads_from)()
                 done.set()
                 return alias
 
             return list(await asyncio.gather(inside(), outside()))
 
-        self.assertEqual(asyncio.run(both()), ["replica", "default"])
+        self.assertEqual(async_to_sync(both)(), ["replica", "default"])
 
 
 class TestCaseTests(TestCase):

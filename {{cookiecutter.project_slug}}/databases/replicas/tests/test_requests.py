@@ -1,18 +1,22 @@
-"""Requests read from a replica, and a visitor who has written reads from the primary for a while."""
+"""Safe requests read from a replica; whoever has written or seen something never gets older rows."""
 
 import time
 from unittest import mock
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db import connections, router
+from django.db import OperationalError, connections, router
+from django.db.utils import DatabaseErrorWrapper
 from django.http import HttpRequest, HttpResponse
+from django.template.response import SimpleTemplateResponse
 from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.urls import path
+from django.views.decorators.cache import cache_control
 
-from databases.replicas import use_replica
-from databases.replicas.middleware import COOKIE
+from databases.replicas import choice, middleware, use_primary, use_replica, watch
+from databases.replicas.positions import Mark
 from databases.replicas.tests.fresh_replicas import forget_everything
+from databases.replicas.visits import COOKIE_SECONDS, PREFIX
 from databases.tests.notebook.models import Note
 
 
@@ -35,8 +39,63 @@ def asking(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{reads_from()} {inside} {reads_from()}" if inside != "default" else inside)
 
 
-MIDDLEWARE = ["databases.replicas.middleware.replica_middleware"]
-urlpatterns = [path("reading/", reading), path("writing/", writing), path("asking/", asking)]
+def seeing(request: HttpRequest) -> HttpResponse:
+    with use_primary():
+        return HttpResponse(reads_from())
+
+
+def neither(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("nothing read")
+
+
+class Down(Exception):
+    """What a driver raises."""
+
+    sqlstate = "40001"
+
+
+def fail_on_the_replica() -> str:
+    """Raise the error of a driver as Django does, if reads go to a replica."""
+    alias = reads_from()
+    if alias != "default":
+        with (
+            mock.patch.object(connections[alias].Database, "OperationalError", Down),
+            DatabaseErrorWrapper(connections[alias]),
+        ):
+            raise Down
+    return alias
+
+
+def failing(request: HttpRequest, word: str) -> HttpResponse:
+    return HttpResponse(f"{word} {fail_on_the_replica()}")
+
+
+async def failing_async(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(fail_on_the_replica())
+
+
+class LateResponse(SimpleTemplateResponse):
+    @property
+    def rendered_content(self) -> str:
+        return fail_on_the_replica()
+
+
+def failing_late(request: HttpRequest) -> HttpResponse:
+    return LateResponse([])
+
+
+MIDDLEWARE = ["databases.replicas.middleware.ReplicaMiddleware"]
+urlpatterns = [
+    path("reading/", reading),
+    path("writing/", writing),
+    path("asking/", asking),
+    path("seeing/", seeing),
+    path("neither/", neither),
+    path("public/", cache_control(public=True)(reading)),
+    path("failing/<word>/", failing),
+    path("failing_async/", failing_async),
+    path("failing_late/", failing_late),
+]
 
 
 @tag("replica")
@@ -47,50 +106,59 @@ class RequestTests(TransactionTestCase):
 
     def setUp(self):
         forget_everything()
+        self.addCleanup(forget_everything)
+
+    def gets(self, page: str) -> str:
+        return self.client.get(f"/{page}/").content.decode()
 
     def test_a_request_reads_from_a_replica(self):
         response = self.client.get("/reading/")
         self.assertEqual(response.content, b"replica")
-        self.assertNotIn(COOKIE, response.cookies)
+        # There is one replica, so there is none to go back to.
+        self.assertFalse(response.cookies)
+        self.assertFalse(response.has_header("Vary") or response.has_header("Cache-Control"))
+
+    def test_only_safe_methods_read_from_a_replica(self):
+        for method in ("get", "options", "trace"):
+            self.assertEqual(getattr(self.client_class(), method)("/reading/").content, b"replica", method)
+        for method in ("post", "put", "patch", "delete"):
+            self.assertEqual(getattr(self.client_class(), method)("/reading/").content, b"default", method)
+        self.assertEqual(self.client_class().generic("PURGE", "/reading/").content, b"default")
+
+    def test_a_view_may_ask_for_a_replica_with_any_method(self):
+        self.assertEqual(self.client.post("/asking/").content, b"default replica default")
+
+    def test_a_page_that_reads_nothing_asks_no_server(self):
+        with mock.patch("databases.replicas.reading.choose", side_effect=AssertionError("asks")):
+            self.assertEqual(self.gets("neither"), "nothing read")
 
     def test_the_request_after_a_write_reads_from_the_primary(self):
-        self.assertEqual(self.client.get("/writing/").content, b"default")
-        self.assertEqual(self.client.get("/reading/").content, b"default")
+        self.assertEqual(self.gets("writing"), "default")
+        self.assertEqual(self.gets("reading"), "default")
 
     def test_another_visitor_is_not_kept_on_the_primary(self):
-        self.client.get("/writing/")
+        self.gets("writing")
         self.assertEqual(self.client_class().get("/reading/").content, b"replica")
 
     def test_the_pin_ends(self):
         # At a fraction of a millisecond: rounded up, the write would lie in the future.
         with mock.patch("time.time", return_value=time.time() // 1 + 0.0006):
-            self.client.get("/writing/")
+            self.gets("writing")
             with override_settings(REPLICA_PIN_SECONDS=0):
-                self.assertEqual(self.client.get("/reading/").content, b"replica")
-
-    def test_the_cookie_is_hidden_from_scripts_and_outlasts_any_lag(self):
-        cookie = self.client.get("/writing/").cookies[COOKIE]
-        self.assertTrue(cookie["httponly"])
-        self.assertGreater(cookie["max-age"], 60 * settings.REPLICA_MAX_LAG_SECONDS)
+                self.assertEqual(self.gets("reading"), "replica")
 
     def test_a_block_in_a_view_respects_the_visitors_writes(self):
-        self.client.get("/writing/")
-        self.assertEqual(self.client.get("/asking/").content, b"default")
-
-    def test_a_request_keeps_its_replica(self):
-        with_two = mock.patch.dict(connections.settings, replica_2=connections.settings["replica"])
-        with with_two:
-            seen = {self.client.get("/asking/").content for _ in range(40)}
-        self.assertEqual(seen, {b"replica replica replica", b"replica_2 replica_2 replica_2"})
+        self.gets("writing")
+        self.assertEqual(self.gets("asking"), "default")
 
     def test_a_client_cannot_pin_itself(self):
-        self.client.cookies[COOKIE] = "1"
-        self.assertEqual(self.client.get("/reading/").content, b"replica")
+        self.client.cookies[f"{PREFIX}1"] = "1//9e9//9e9"
+        self.assertEqual(self.gets("reading"), "replica")
 
     def test_a_request_leaves_nothing_behind(self):
-        self.client.get("/writing/")
+        self.gets("writing")
         self.assertEqual(reads_from(), "default")
-        with use_replica():
+        with use_replica(), override_settings(REPLICA_PIN_SECONDS=0):
             self.assertEqual(reads_from(), "replica")
 
     def test_async_requests_are_routed_in_the_same_way(self):
@@ -99,6 +167,170 @@ class RequestTests(TransactionTestCase):
         self.assertEqual(get("/reading/").content, b"replica")
         self.assertEqual(get("/writing/").content, b"default")
         self.assertEqual(get("/reading/").content, b"default")
+        self.assertEqual(async_to_sync(self.async_client.post)("/reading/").content, b"default")
+
+    def test_without_replicas_there_are_no_cookies(self):
+        with mock.patch.object(watch, "aliases", return_value=[]):
+            response = self.client.get("/writing/")
+        self.assertFalse(response.cookies)
+
+    @override_settings(
+        SESSION_COOKIE_DOMAIN="example.com",
+        SESSION_COOKIE_PATH="/site",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=True,
+    )
+    def test_the_cookie_is_like_that_of_the_session(self):
+        response = self.client.get("/writing/")
+        (cookie,) = response.cookies.values()
+        self.assertTrue(cookie["httponly"] and cookie["secure"])
+        self.assertEqual([cookie[key] for key in ("domain", "path", "samesite")], ["example.com", "/site", "Strict"])
+        self.assertGreater(cookie["max-age"], 60 * settings.REPLICA_MAX_LAG_SECONDS)
+        # No cache that several visitors share may keep it.
+        self.assertEqual((response["Vary"], response["Cache-Control"]), ("Cookie", "private"))
+
+    def test_the_order_of_two_responses_does_not_matter(self):
+        marks = [Mark(0, None, time.time()), Mark(0, None, time.time() - 9999)]
+        for order in (marks, marks[::-1]):
+            self.client.cookies.clear()
+            first, second = self.client_class(), self.client_class()
+            with mock.patch.object(middleware, "mark_now", side_effect=order):
+                responses = [each.get("/writing/") for each in (first, second)]
+            for response in responses:
+                self.client.cookies.update(response.cookies)
+            self.assertEqual(len(self.client.cookies), 2)
+            self.assertEqual(self.gets("reading"), "default")
+
+    def test_a_new_cookie_takes_the_place_of_those_that_came(self):
+        self.gets("writing")
+        self.gets("writing")
+        self.assertEqual(sum(cookie.value != "" for cookie in self.client.cookies.values()), 1)
+
+    def test_marks_of_timelines_and_positions_are_compared(self):
+        marks = [Mark(1, 900, 5.0), Mark(2, 10, 4.0), Mark(2, 9, 6.0)]
+        with mock.patch.object(middleware, "mark_now", side_effect=marks):
+            for _ in marks:
+                self.client.cookies.update(self.client_class().get("/writing/").cookies)
+        with mock.patch.object(middleware, "Work", side_effect=middleware.Work) as begun:
+            self.gets("neither")
+        self.assertEqual(begun.call_args[0][0].mark, Mark(2, 10, 4.0))
+
+
+@tag("replica")
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, REPLICA_PIN_SECONDS=3600)
+class MonotonicTests(TransactionTestCase):
+    """Has two replicas, which have everything."""
+
+    databases = {"default", "replica"}
+
+    def setUp(self):
+        forget_everything()
+        self.addCleanup(forget_everything)
+        self.problems: dict[str, str] = {}
+        second = {**connections.settings["replica"], "NAME": "second"}
+        for patch in (
+            mock.patch.dict(connections.settings, replica_2=second),
+            mock.patch.object(watch, "is_primary_itself", return_value=True),
+            mock.patch.object(watch, "primary_answers", return_value=True),
+            mock.patch.object(watch, "problem", lambda alias: self.problems.get(alias, "")),
+            mock.patch.object(choice, "_opens", return_value=True),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def pages(self, page: str = "reading", times: int = 20) -> set[str]:
+        return {self.client.get(f"/{page}/").content.decode() for _ in range(times)}
+
+    def test_a_visitor_stays_on_one_replica_and_gets_one_cookie(self):
+        first = self.client.get("/reading/")
+        self.assertEqual(len(first.cookies), 1)
+        self.assertEqual(self.pages(), {first.content.decode()})
+        self.assertFalse(self.client.get("/reading/").cookies)
+        others = {self.client_class().get("/reading/").content for _ in range(40)}
+        self.assertEqual(others, {b"replica", b"replica_2"})
+
+    def test_a_request_keeps_its_replica(self):
+        seen = {self.client_class().get("/asking/").content for _ in range(40)}
+        self.assertEqual(seen, {b"replica replica replica", b"replica_2 replica_2 replica_2"})
+
+    def test_whose_replica_is_gone_reads_the_primary_until_another_shows_as_much(self):
+        (home,) = self.pages()
+        other = {"replica": "replica_2", "replica_2": "replica"}[home]
+        self.problems[home] = "does not answer"
+        self.assertEqual(self.pages(), {"default"})
+        with override_settings(REPLICA_PIN_SECONDS=0):
+            self.assertEqual(self.pages(), {other})
+
+    def test_who_has_read_the_primary_is_given_no_older_page(self):
+        self.assertEqual(self.pages("seeing", 1), {"default"})
+        self.assertEqual(self.pages(), {"default"})
+        with override_settings(REPLICA_PIN_SECONDS=0):
+            self.assertNotEqual(self.pages(), {"default"})
+
+    def test_the_cookie_is_renewed_while_its_visitor_is_there(self):
+        (home,) = self.pages()
+        now = time.time()
+        with mock.patch("time.time", lambda: now + COOKIE_SECONDS * 0.6):
+            self.assertEqual(len(self.client.get("/reading/").cookies), 2)
+        with mock.patch("time.time", lambda: now + COOKIE_SECONDS * 1.2):
+            self.assertEqual(self.pages(), {home})
+
+    def test_a_page_for_everybody_gets_no_cookie(self):
+        response = self.client.get("/public/")
+        self.assertFalse(response.cookies)
+        self.assertEqual(response["Cache-Control"], "public")
+
+    @override_settings(REPLICA_MONOTONIC_READS=False)
+    def test_it_can_be_turned_off(self):
+        for page in ("reading", "seeing"):
+            self.assertFalse(self.client.get(f"/{page}/").cookies)
+        self.assertEqual(len(self.pages()), 2)
+        self.assertTrue(self.client.get("/writing/").cookies)
+
+
+@tag("replica")
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, REPLICA_PIN_SECONDS=3600)
+class FailingTests(TransactionTestCase):
+    """The replica fails under a query, or cancels it in order to catch up."""
+
+    databases = {"default", "replica"}
+
+    def setUp(self):
+        forget_everything()
+        self.addCleanup(forget_everything)
+
+    def test_a_safe_request_is_answered_from_the_primary(self):
+        for page, text in (
+            ("failing/ann", b"ann default"),
+            ("failing_late", b"default"),
+            ("failing_async", b"default"),
+        ):
+            for method in ("get", "options"):
+                with self.subTest(page, method=method):
+                    self.assertEqual(getattr(self.client_class(), method)(f"/{page}/").content, text)
+        self.assertEqual(async_to_sync(self.async_client.get)("/failing_async/").content, b"default")
+
+    def test_its_visitor_is_given_no_older_page_afterwards(self):
+        self.client.get("/failing/ann/")
+        self.assertEqual(self.client.get("/reading/").content, b"default")
+
+    def test_no_other_request_is_repeated(self):
+        error, request = OperationalError(), HttpRequest()
+        request.method = "POST"
+        middle = middleware.ReplicaMiddleware(reading)
+        with mock.patch.object(middleware, "unavailable_database", return_value="replica"):
+            view = mock.Mock(side_effect=AssertionError("repeated"))
+            request.resolver_match = mock.Mock(func=view, args=(), kwargs={})
+            with middleware.reading(from_replica=True, work=middleware.Work()) as work:
+                self.assertIsNone(middle.process_exception(request, error))
+                request.method, work.has_written = "GET", True
+                self.assertIsNone(middle.process_exception(request, error))
+                work.has_written = False
+                with self.assertRaisesMessage(AssertionError, "repeated"):
+                    middle.process_exception(request, error)
+            self.assertIsNone(middle.process_exception(request, error))
+        with middleware.reading(from_replica=True, work=middleware.Work()):
+            self.assertIsNone(middle.process_exception(request, error))
 
 
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
@@ -109,3 +341,8 @@ class RequestInTestCaseTests(TestCase):
     def test_a_request_of_a_test_case_reads_what_the_test_wrote(self):
         Note.objects.create(text="not committed")
         self.assertEqual(self.client.get("/reading/").content, b"default")
+
+    def test_it_sends_no_query_that_its_view_does_not_send(self):
+        with self.assertNumQueries(1):
+            response = self.client.get("/writing/")
+        self.assertFalse(response.cookies)

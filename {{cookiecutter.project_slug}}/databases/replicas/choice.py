@@ -1,0 +1,116 @@
+"""Chooses a replica that may answer, and opens a connection to it, or else the primary."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Collection
+from zlib import crc32
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+
+from databases.environment import address_of
+from databases.replicas import positions, watch
+from databases.replicas.positions import Mark
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a request does not join others that wait for a connection to the same replica.
+JOIN_SECONDS = 0.1
+#: Seconds between two questions to a replica that is to catch up.
+CATCH_UP_SECONDS = 0.02
+
+
+def choose(after: Mark, homes: Collection[str] = (), *, patient: bool = False) -> str:
+    """Return the alias of a replica that may answer, or the primary's alias if none may.
+
+    Tries the replicas in random order, by weight. In an event loop, which must not wait, it uses what is known.
+    Arguments: what the replica must show; the only replicas that may answer, by `name_of`, while the primary could
+    answer instead; and whether to wait until one shows that, for up to `REPLICA_ANSWER_SECONDS`.
+    """
+    replicas = watch.aliases()
+    if not all(map(watch.is_primary_itself, replicas)):
+        watch.ask_again(wait=not is_in_event_loop())
+    if homes and watch.primary_answers():
+        # Those that read from two at once have no home: one of them may show less than the other.
+        replicas = [alias for alias in replicas if {name_of(alias)} == set(homes)]
+    wait = settings.REPLICA_ANSWER_SECONDS if patient else 0.0
+    return next((alias for alias in _shuffled(replicas) if _may_answer(alias, after, wait)), DEFAULT_DB_ALIAS)
+
+
+def name_of(alias: str | None) -> str:
+    """Return a name of the server that outlives changes of the order of `REPLICA_DATABASE_URLS`."""
+    return f"{crc32(address_of(connections.settings[str(alias)]).encode()):08x}"
+
+
+def _may_answer(alias: str, after: Mark, wait: float) -> bool:
+    reason = watch.problem(alias)
+    _report(alias, reason)
+    return not reason and _opens(alias) and shows(alias, after, wait)
+
+
+def _opens(alias: str) -> bool:
+    """Open this thread's connection, so that no page meets one that is lost. Return whether that went well."""
+    if is_in_event_loop():
+        return True
+    known, start = watch.server(alias), time.monotonic()
+    if known.opens_since is not None and start - known.opens_since > JOIN_SECONDS:
+        return False
+    known.opens_since = known.opens_since or start
+    try:
+        connections[alias].close_if_health_check_failed()
+        connections[alias].ensure_connection()
+    except Error as error:
+        known.fail(error)
+        _report(alias, watch.problem(alias))
+        return False
+    finally:
+        known.opens_since = None
+    return True
+
+
+def shows(alias: str, after: Mark, wait: float) -> bool:
+    """Return whether a replica shows what it must. If its last answer does not, ask it again, for up to `wait`."""
+    known, end, is_asked = watch.server(alias), time.monotonic() + wait, False
+    while not after.is_reached(known.answer):
+        if known.answer.position is None or is_in_event_loop() or (is_asked and time.monotonic() >= end):
+            return False
+        if is_asked:
+            time.sleep(CATCH_UP_SECONDS)
+        try:
+            known.answer, known.answered_at = positions.ask(connections[alias]), time.monotonic()
+        except Error as error:
+            known.fail(error)
+            return False
+        is_asked = True
+    return True
+
+
+def _report(alias: str, reason: str) -> None:
+    """Log once that a replica is not used any more, and once that it is used again."""
+    known = watch.server(alias)
+    if bool(reason) != known.is_reported and reason != watch.UNKNOWN_LAG:
+        known.is_reported = bool(reason)
+        if reason:
+            logger.warning("The replica %s %s; others answer until it is well", alias, reason)
+        else:
+            logger.info("The replica %s is used again", alias)
+
+
+def is_in_event_loop() -> bool:
+    """Return whether this code must not wait for a database, as in a coroutine."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _shuffled(replicas: list[str]) -> list[str]:
+    """Return replicas in random order. Each is first in proportion to its weight."""
+    # Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir".
+    weights = {alias: connections.settings[alias].get("WEIGHT", 1) for alias in replicas}
+    return sorted(replicas, key=lambda alias: random.random() ** (1 / weights[alias]), reverse=True)  # noqa: S311

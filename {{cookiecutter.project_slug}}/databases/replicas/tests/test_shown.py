@@ -1,0 +1,162 @@
+"""What monitoring sees of the replicas, and what checks warn of."""
+
+import json
+from io import StringIO
+from unittest import mock
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, models
+from django.test import SimpleTestCase, TransactionTestCase, override_settings, tag
+from django.test.utils import isolate_apps
+
+from databases.replicas import checks, positions, views, watch
+from databases.replicas.positions import Answer
+from databases.replicas.tests.fresh_replicas import forget_everything
+from databases.report import report_on
+
+PRIMARY = Answer(position=0x1600000010, timeline=2, cluster=7, follows=False)
+STANDBY = PRIMARY._replace(follows=True)
+
+
+@tag("replica")
+@override_settings(ROOT_URLCONF="databases.replicas.urls", MIDDLEWARE=[])
+class ShownTests(TransactionTestCase):
+    """Has a replica that is another server, and answers what the tests say."""
+
+    databases = "__all__"
+
+    def setUp(self):
+        forget_everything()
+        self.addCleanup(forget_everything)
+        for patch in (
+            mock.patch.object(watch, "is_primary_itself", return_value=False),
+            mock.patch.object(watch, "has_positions", return_value=True),
+            mock.patch.object(watch, "ask_again"),
+            mock.patch.object(connections["replica"], "vendor", "postgresql"),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.say(STANDBY)
+
+    def say(self, replica: Answer, primary: Answer = PRIMARY):
+        for alias, answer in (("replica", replica), ("default", primary)):
+            known = watch.server(alias)
+            known.asked_at = watch.monotonic()
+            with mock.patch.object(positions, "ask", return_value=answer):
+                watch._ask(alias, known)
+
+    def health(self) -> tuple[int, dict]:
+        response = self.client.get("/health/")
+        return response.status_code, json.loads(response.content)
+
+    def test_the_page_shows_position_and_lag(self):
+        status, shown = self.health()
+        self.assertEqual(status, 200)
+        self.assertEqual(shown["primary"], {"healthy": True, "position": "16/10"})
+        lag = shown["replicas"]["replica"].pop("lag_seconds")
+        self.assertTrue(0 <= lag < 60, lag)
+        self.assertEqual(shown["replicas"], {"replica": {"healthy": True, "position": "16/10", "lag_bytes": 0}})
+
+    def test_unknown_lag_is_not_shown_as_none(self):
+        behind = STANDBY._replace(position=0x1600000003)
+        self.say(behind)
+        with mock.patch.object(views, "shows", return_value=False):
+            status, shown = self.health()
+        self.assertEqual(
+            shown["replicas"]["replica"],
+            {"healthy": False, "problem": watch.UNKNOWN_LAG, "position": "16/3", "lag_bytes": 13},
+        )
+        self.assertEqual(status, 200)
+
+    def test_a_process_that_has_just_started_waits_until_the_lag_is_known(self):
+        self.say(STANDBY._replace(position=0x1600000003))
+        with mock.patch.object(positions, "ask", return_value=STANDBY):
+            self.assertTrue(self.health()[1]["replicas"]["replica"]["healthy"])
+
+    def test_the_site_is_healthy_without_a_healthy_replica(self):
+        watch.server("replica").fail(OSError("db.example.com"))
+        status, shown = self.health()
+        self.assertEqual(status, 200)
+        self.assertEqual(shown["replicas"]["replica"]["problem"], "cannot be used (OSError)")
+        self.assertNotIn("example.com", str(shown))
+
+    def test_without_the_primary_the_site_is_unhealthy(self):
+        watch.server("default").fail(OSError("db.example.com"))
+        status, shown = self.health()
+        self.assertEqual((status, shown["primary"]), (503, {"healthy": False, "problem": "OSError"}))
+        # How far it is behind is not known now.
+        self.assertNotIn("lag_bytes", shown["replicas"]["replica"])
+
+    def test_a_primary_without_positions_is_asked_by_connecting(self):
+        silent = mock.patch.object(watch, "has_positions", return_value=False)
+        down = mock.patch.object(connection, "ensure_connection", side_effect=connections["default"].Database.Error)
+        with silent:
+            self.assertEqual(self.health()[0], 200)
+            with mock.patch.object(views, "Error", Exception), down:
+                status, shown = self.health()
+        self.assertEqual((status, shown["primary"]["healthy"]), (503, False))
+
+    def test_what_could_not_be_verified_is_said(self):
+        self.say(STANDBY._replace(cluster=None, timeline=0), PRIMARY._replace(cluster=None))
+        self.assertEqual(self.health()[1]["replicas"]["replica"]["unverified"], "cluster and timeline")
+        (warning,) = checks.check_servers(None, databases=["default", "replica"])
+        self.assertEqual(warning.id, "databases.W007")
+        self.assertIn("may not ask for the cluster and timeline", warning.msg)
+
+    def test_the_check_of_servers_warns_of_one_that_is_not_used(self):
+        self.assertEqual(checks.check_servers(None, databases=["default", "replica"]), [])
+        self.say(STANDBY._replace(cluster=8))
+        self.assertEqual(checks.check_servers(None), [])
+        (warning,) = checks.check_servers(None, databases=["replica"])
+        self.assertEqual(
+            (warning.id, warning.msg),
+            ("databases.W006", "replica belongs to another cluster than the primary, so nothing is read from it."),
+        )
+
+    def test_the_command_shows_it_too_and_fails_for_one_that_is_not_used(self):
+        out = StringIO()
+        self.print_report(out)
+        self.assertIn("position 16/10, lag_bytes 0", out.getvalue())
+        self.say(STANDBY._replace(timeline=1))
+        with self.assertRaisesMessage(CommandError, "Unhealthy: replica"):
+            self.print_report(out)
+        self.assertIn("is on timeline 1, and the primary is on 2", out.getvalue())
+
+    def print_report(self, out: StringIO) -> None:
+        # Of the replica alone, whatever other databases this project has.
+        with mock.patch("databases.management.commands.databases.report_all", lambda: [report_on("replica")]):
+            call_command("databases", stdout=out)
+
+
+class CheckTests(SimpleTestCase):
+    def model_with(self, **fields: models.Field) -> type[models.Model]:
+        meta = type("Meta", (), {"app_label": "layer_notebook"})
+        return type("Page", (models.Model,), {**fields, "Meta": meta, "__module__": __name__})
+
+    def warned(self, model: type[models.Model]) -> list:
+        with mock.patch.object(checks.apps, "get_models", return_value=[model]):
+            return checks.check_joins(None)
+
+    @isolate_apps()
+    def test_a_key_of_the_user_is_worth_a_warning(self):
+        author = models.ForeignKey(get_user_model(), models.CASCADE, related_name="+")
+        model = self.model_with(author=author)
+        (warning,) = self.warned(model)
+        self.assertEqual(warning.id, "databases.W005")
+        self.assertIn("layer_notebook.Page.author", warning.msg)
+        with override_settings(READ_FROM_PRIMARY=["layer_notebook"]):
+            self.assertEqual(self.warned(model), [])
+        with override_settings(APP_DATABASES={**settings.APP_DATABASES, "layer_notebook": "elsewhere"}):
+            self.assertEqual(self.warned(model), [])
+
+    @isolate_apps()
+    def test_other_keys_are_not(self):
+        kind = models.ForeignKey(ContentType, models.CASCADE, related_name="+")
+        other = models.ForeignKey("self", models.CASCADE, related_name="+")
+        self.assertEqual(self.warned(self.model_with(kind=kind, other=other, text=models.TextField())), [])
+
+    def test_this_project_has_none(self):
+        self.assertEqual(checks.check_joins(None), [])

@@ -1,0 +1,78 @@
+"""What a visitor has written and seen, in signed cookies: the next page shows at least that.
+
+Each response that has something to say sets a cookie of a new name, and deletes those that came with its request. So
+the order in which a browser gets two responses does not matter: it keeps both cookies, and the newer one counts.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control, patch_vary_headers
+
+from databases.replicas.positions import Mark
+
+PREFIX = "replica_"
+#: Seconds for which a cookie is valid: far longer than a replica may lag before it is skipped.
+COOKIE_SECONDS = 3600
+NOTHING = Mark(0, None, 0.0)
+
+
+class Visit(NamedTuple):
+    """What a visitor must see at least, and the names of the cookies that say so."""
+
+    mark: Mark = NOTHING
+    #: The names of the servers that answered last. No other one is known to be as far.
+    homes: frozenset[str] = frozenset()
+    cookies: Collection[str] = ()
+    #: Unix seconds, of the oldest cookie.
+    made_at: float = 0.0
+
+
+def visit_of(request: HttpRequest) -> Visit:
+    """Return what the cookies of a request say. They are signed, so a client cannot forge them."""
+    found: dict[str, list[str]] = {}
+    for name in request.COOKIES:
+        if name.startswith(PREFIX):
+            said = request.get_signed_cookie(name, default=None, max_age=COOKIE_SECONDS)
+            if said is not None:
+                found[name] = said.split("/")
+    if not found:
+        return Visit()
+    marks, homes, made_at = [], set(), []
+    for timeline, position, at, home, made in found.values():
+        marks.append(Mark(int(timeline), int(position, 16) if position else None, float(at)))
+        homes.add(home)
+        made_at.append(float(made))
+    newest = max(marks, key=lambda mark: (mark.timeline, mark.position or -1, mark.at))
+    # One without a home was read from the primary: whatever has reached its mark may answer.
+    return Visit(newest, frozenset(homes - {""}), [*found], min(made_at))
+
+
+def remember(response: HttpResponseBase, visit: Visit, mark: Mark, home: str = "") -> None:
+    """Set a cookie for the visitor's next pages. Arguments: also the mark, and the server that answered."""
+    position = "" if mark.position is None else f"{mark.position:x}"
+    where: dict[str, Any] = {
+        "path": settings.SESSION_COOKIE_PATH,
+        "domain": settings.SESSION_COOKIE_DOMAIN,
+        "samesite": settings.SESSION_COOKIE_SAMESITE,
+    }
+    response.set_signed_cookie(
+        f"{PREFIX}{secrets.token_hex(4)}",
+        f"{mark.timeline}/{position}/{mark.at}/{home}/{time.time()}",
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        secure=settings.SESSION_COOKIE_SECURE,
+        **where,
+    )
+    for name in visit.cookies:
+        response.delete_cookie(name, **where)
+    # A cache that several visitors share must not give one the cookie of another.
+    patch_vary_headers(response, ("Cookie",))
+    patch_cache_control(response, private=True)
