@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from unittest import mock
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -17,7 +18,7 @@ from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.test.utils import isolate_apps
 
 from databases.replicas import reading, use_primary, use_replica
-from databases.replicas.positions import mark_now
+from databases.replicas.positions import Mark
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.tests.notebook.models import Note
 
@@ -65,6 +66,7 @@ class RoutingTests(TransactionTestCase):
 
     def test_a_write_in_an_inner_block_counts_in_the_outer_one(self):
         with use_replica():
+            self.assertEqual(reads_from(), "replica")
             with use_primary():
                 Note.objects.create(text="mine")
             self.assertEqual(reads_from(), "default")
@@ -98,16 +100,13 @@ class RoutingTests(TransactionTestCase):
 
     def test_a_block_waits_for_a_replica_that_shows_what_was_committed_before_it(self):
         # Such as the rows that whoever sent this task has written.
-        with mock.patch.object(reading, "choose", return_value="replica") as choose:
-            before = mark_now()
-            with use_replica():
-                choose.assert_not_called()
-                self.assertEqual(reads_from(), "replica")
-                reads_from()
-        choose.assert_called_once_with(mock.ANY, patient=True)
-        mark = choose.call_args[0][0]
-        self.assertGreaterEqual(mark.position or 0, before.position or 0)
-        self.assertEqual(mark.at, 0.0)
+        chosen = mock.patch.object(reading, "choose", return_value="replica")
+        marked = mock.patch.object(reading, "mark_now", return_value=Mark(1, 5, 0.0))
+        with chosen as choose, marked as mark_now, use_replica():
+            mark_now.assert_not_called()
+            self.assertEqual([reads_from(), reads_from()], ["replica", "replica"])
+        mark_now.assert_called_once_with(at=0.0)
+        choose.assert_called_once_with(Mark(1, 5, 0.0), patient=True)
 
     def test_primary_then_replica_reads_from_a_replica(self):
         with use_primary(), use_replica():
@@ -225,23 +224,21 @@ class RoutingTests(TransactionTestCase):
         inside, leave = threading.Event(), threading.Event()
 
         @use_replica()
-        def ask(wait: bool) -> str:
-            if wait:
-                inside.set()
-                leave.wait(60)
+        def ask(*steps: Callable[[], object]) -> str:
+            for step in steps:
+                step()
             return reads_from()
 
         def work() -> None:
-            found.append(ask(True))
+            found.append(ask(inside.set, leave.wait))
             connections.close_all()
 
         found: list[str] = []
         thread = threading.Thread(target=work)
         thread.start()
-        inside.wait(60)
-        self.assertEqual(ask(False), "replica")
-        leave.set()
-        thread.join()
+        inside.wait()
+        # The block that began first ends first.
+        self.assertEqual(ask(leave.set, thread.join), "replica")
         self.assertEqual(found, ["replica"])
 
     def test_tasks_on_one_thread_do_not_see_one_anothers_choice(self):

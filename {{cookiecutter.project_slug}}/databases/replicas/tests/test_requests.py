@@ -167,7 +167,7 @@ class RequestTests(TransactionTestCase):
         self.assertEqual(get("/reading/").content, b"replica")
         self.assertEqual(get("/writing/").content, b"default")
         self.assertEqual(get("/reading/").content, b"default")
-        self.assertEqual(async_to_sync(self.async_client.post)("/reading/").content, b"default")
+        self.assertEqual(async_to_sync(self.async_client_class().post)("/reading/").content, b"default")
 
     def test_without_replicas_there_are_no_cookies(self):
         with mock.patch.object(watch, "aliases", return_value=[]):

@@ -158,9 +158,9 @@ class LagTests(ClockTests):
     def test_positions_of_an_old_timeline_do_not_count(self):
         self.at(1000, 500, 100)
         self.now = 1015
-        new = {"timeline": 3, "position": 120}
-        self.answers(STANDBY._replace(**new), PRIMARY._replace(**new))
-        self.assertEqual(problem("replica"), "")
+        # The new primary is not as far as the old one was.
+        self.answers(STANDBY._replace(timeline=3, position=110), PRIMARY._replace(timeline=3, position=120))
+        self.assertEqual(problem("replica"), watch.UNKNOWN_LAG)
 
     def test_the_history_has_an_end(self):
         for second in range(0, 1000, 5):
