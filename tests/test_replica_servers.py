@@ -10,15 +10,19 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
-from tests.support import web_servers
+from tests.conftest import Baker
+from tests.support import settings, sites, web_servers
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
+from tests.support.mariadb import Mariadb
 from tests.support.own_postgres import OwnPostgres, running, wait_until
 from tests.support.replica_pages import PAGES
 from tests.support.standbys import AT_ONCE, Standby, copied, named
+from tests.support.variants import DJANGO
 from tests.support.visitors import ONE, OTHER, PRIMARY, Story, Visitor, told
 
 Environments = Callable[[str], Environment]
@@ -327,6 +331,51 @@ def test_no_request_fails_while_servers_hang(
         assert max(most.values()) <= POOL * web_servers.PROCESSES[server]
         # One line of each process when it is first met.
         assert site.log.read_text().count("The replica replica_3") == web_servers.PROCESSES[server]
+
+
+PLAIN_PAGES = """
+from django.http import HttpResponse
+from django.urls import path
+from notes.models import Note
+
+urlpatterns = [path("read/", lambda request: HttpResponse(Note.objects.get()._state.db))]
+"""
+
+
+def test_no_request_fails_while_a_replica_on_mariadb_hangs(
+    bake: Baker, environment: Environments, mariadb: Mariadb, tmp_path: Path
+) -> None:
+    # No replication: the second server has the same row. What counts is that nobody waits for it.
+    project = bake(
+        primary_database="mysql",
+        secondary_database="none",
+        read_replicas="yes",
+        tenant_databases="none",
+        django_version=DJANGO or "6.1",
+    )
+    tools = environment(project.answers["django_version"])
+    replica = Mariadb(tmp_path / "replica")
+    replica.start()
+    try:
+        urls = {name: each.create(f"replicas_{name}") for name, each in (("one", mariadb), ("other", replica))}
+        env = {**settings.production(project, lambda name: urls["one"]), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        for url in urls.values():
+            alone = {**env, "DATABASE_URL": url, "REPLICA_DATABASE_URLS": ""}
+            project.run(tools, "python", "manage.py", "migrate", "-v0", env=alone)
+            make = "import django; django.setup(); from notes.models import Note; Note.objects.create(text='a note')"
+            project.run(tools, "python", "-c", make, env=alone)
+        env["REPLICA_DATABASE_URLS"] = urls["other"]
+        with sites.serving(project, tools, PLAIN_PAGES, env, host="example.com", threads=True) as site:
+            wait_until(lambda: site.ask("read/") == (200, "replica"))
+            load = Load(site.port)
+            with load.asked(), replica.frozen():
+                wait_until(lambda: site.ask("read/") == (200, "default"))
+                time.sleep(STATE_SECONDS)
+            print(f"| a replica on MariaDB is frozen | {load.told()} |")
+            assert [status for status, _ in load.answers if status != 200] == []
+            wait_until(lambda: site.ask("read/") == (200, "replica"))
+    finally:
+        replica.stop()
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -70,6 +72,16 @@ class Mariadb(DatabaseServer):
                 self.execute("SHUTDOWN")
                 while self._is_running():
                     time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the block, keep all connections open, accept new ones, and say nothing."""
+        process = int((self._folder / "pid").read_text())
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
 
     def url(self, database: str) -> str:
         """Return the URL of a database, which need not exist, for the administrator."""
