@@ -212,6 +212,41 @@ def test_no_page_is_older_than_the_one_before(
     assert backwards[1] > 0
 
 
+#: A worker's task: it reads from a replica what its sender has committed, though every replica is seconds behind.
+WORKER = """
+import sys
+import django
+django.setup()
+from django.conf import settings
+from databases.replicas import reading, use_replica
+from databases.replicas.visits import NOTHING
+from notes.models import Note
+
+settings.REPLICA_ANSWER_SECONDS = 30
+if sys.argv[1] == "without":
+    reading.mark_now = lambda at: NOTHING
+with use_replica():
+    note = Note.objects.filter(text="written").first()
+    print(note and note._state.db.partition("_")[0])
+"""
+
+
+def test_a_worker_sees_what_its_sender_wrote(
+    replica_project: Bake, replica_env: dict[str, str], tools: Environment, replicas: Servers
+) -> None:
+    for standby in replicas[1]:
+        standby.lag(10_000)
+    with told(replica_project, tools, replica_env) as story:
+        story.new().sees("write_and_read", "POST")
+
+        def worker(word: str) -> str:
+            return replica_project.run(tools, "python", "-c", WORKER, word, env=replica_env).split()[-1]
+
+        # The control first: the replicas do not have the row yet.
+        assert worker("without") == "None"
+        assert worker("with") == "replica"
+
+
 def test_a_deactivated_user_is_out_at_once(
     replica_project: Bake, replica_env: dict[str, str], tools: Environment, replicas: Servers
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core import checks
 
 from databases.registry import PRIMARY, roles_of_model
@@ -16,8 +17,23 @@ from databases.replicas.views import status_of
 
 def install() -> None:
     """Register the checks of this module."""
+    checks.register(check_names, checks.Tags.models)
     checks.register(check_joins, checks.Tags.models)
     checks.register(check_servers, checks.Tags.database)
+
+
+def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return an error for each name in `READ_FROM_PRIMARY` that is none: its rows would be read from replicas."""
+    return [
+        checks.Error(
+            f"READ_FROM_PRIMARY names {name!r}, which is neither an installed app nor a model (app.Model).",
+            hint="Correct it in config/databases.py.",
+            id="databases.E019",
+        )
+        for name in settings.READ_FROM_PRIMARY
+        if name.lower() not in {each.label.lower() for each in apps.get_app_configs()}
+        and name.lower() not in {model._meta.label_lower for model in apps.get_models()}
+    ]
 
 
 def check_joins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -47,11 +47,12 @@ class ReplicaRouter:
 
 def is_read_from_primary(model: type[Model]) -> bool:
     """Return whether rows of a model, or those of what it is derived from or links, are never read from a replica."""
-    never = {*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY}
+    names = (*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY)
+    never = {name.lower() for name in names}
     # A proxy of the user shows the user's row, in whichever app it is. An automatic table of links belongs to a model.
     related: set[Any] = {model, model._meta.auto_created, *model._meta.all_parents}
     return any(
-        {each._meta.app_label, each._meta.label} & never
+        {each._meta.app_label.lower(), each._meta.label_lower} & never
         or getattr(apps.app_configs.get(each._meta.app_label), "name", None) in settings.DATABASE_APPS
         for each in related - {None, False}
     )

@@ -6,6 +6,7 @@ the order in which a browser gets two responses does not matter: it keeps both c
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Collection
@@ -37,22 +38,21 @@ class Visit(NamedTuple):
 
 def visit_of(request: HttpRequest) -> Visit:
     """Return what the cookies of a request say. They are signed, so a client cannot forge them."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[Mark, str, float]] = {}
     for name in request.COOKIES:
-        if name.startswith(PREFIX):
-            said = request.get_signed_cookie(name, default=None, max_age=COOKIE_SECONDS)
-            if said is not None:
-                found[name] = said.split("/")
+        said = name.startswith(PREFIX) and request.get_signed_cookie(name, default=None, max_age=COOKIE_SECONDS)
+        # Another release may have written it in another way.
+        with contextlib.suppress(ValueError):
+            if said:
+                timeline, position, at, home, made = said.split("/")
+                mark = Mark(int(timeline), int(position, 16) if position else None, float(at))
+                found[name] = mark, home, float(made)
     if not found:
         return Visit()
-    marks, homes, made_at = [], set(), []
-    for timeline, position, at, home, made in found.values():
-        marks.append(Mark(int(timeline), int(position, 16) if position else None, float(at)))
-        homes.add(home)
-        made_at.append(float(made))
+    marks, homes, made_at = zip(*found.values(), strict=True)
     newest = max(marks, key=lambda mark: (mark.timeline, mark.position or -1, mark.at))
     # One without a home was read from the primary: whatever has reached its mark may answer.
-    return Visit(newest, frozenset(homes - {""}), [*found], min(made_at))
+    return Visit(newest, frozenset({*homes} - {""}), [*found], min(made_at))
 
 
 def remember(response: HttpResponseBase, visit: Visit, mark: Mark, home: str = "") -> None:

@@ -153,7 +153,7 @@ class RoutingTests(TransactionTestCase):
             self.assertEqual(reads_from(), "default")
 
     def test_more_models_can_be_read_from_the_primary(self):
-        for name in ("layer_notebook", "layer_notebook.Note"):
+        for name in ("layer_notebook", "layer_notebook.Note", "layer_notebook.note"):
             with self.subTest(name), use_replica(), override_settings(READ_FROM_PRIMARY=[name]):
                 self.assertEqual(reads_from(), "default")
 

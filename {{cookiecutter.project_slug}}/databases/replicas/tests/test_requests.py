@@ -2,6 +2,7 @@
 
 import time
 from unittest import mock
+from urllib.request import urlopen
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.db import OperationalError, connections, router
 from django.db.utils import DatabaseErrorWrapper
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
-from django.test import TestCase, TransactionTestCase, override_settings, tag
+from django.test import LiveServerTestCase, TestCase, TransactionTestCase, override_settings, tag
 from django.urls import path
 from django.views.decorators.cache import cache_control
 
@@ -26,6 +27,11 @@ def reads_from() -> str:
 
 def reading(request: HttpRequest) -> HttpResponse:
     return HttpResponse(reads_from())
+
+
+def showing(request: HttpRequest) -> HttpResponse:
+    note = Note.objects.get()
+    return HttpResponse(f"{note} from {note._state.db}")
 
 
 def writing(request: HttpRequest) -> HttpResponse:
@@ -87,6 +93,7 @@ def failing_late(request: HttpRequest) -> HttpResponse:
 MIDDLEWARE = ["databases.replicas.middleware.ReplicaMiddleware"]
 urlpatterns = [
     path("reading/", reading),
+    path("showing/", showing),
     path("writing/", writing),
     path("asking/", asking),
     path("seeing/", seeing),
@@ -153,6 +160,13 @@ class RequestTests(TransactionTestCase):
 
     def test_a_client_cannot_pin_itself(self):
         self.client.cookies[f"{PREFIX}1"] = "1//9e9//9e9"
+        self.assertEqual(self.gets("reading"), "replica")
+
+    def test_what_cannot_be_read_is_ignored(self):
+        response = HttpResponse()
+        for number, said in enumerate(("", "1/2", "a/b/c/d/e", "1//1.0//2.0/3")):
+            response.set_signed_cookie(f"{PREFIX}{number}", said)
+        self.client.cookies.update(response.cookies)
         self.assertEqual(self.gets("reading"), "replica")
 
     def test_a_request_leaves_nothing_behind(self):
@@ -331,6 +345,21 @@ class FailingTests(TransactionTestCase):
             self.assertIsNone(middle.process_exception(request, error))
         with middleware.reading(from_replica=True, work=middleware.Work()):
             self.assertIsNone(middle.process_exception(request, error))
+
+
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
+class LiveServerTests(LiveServerTestCase):
+    # As most tests are written: without the replica.
+    databases = {"default"}
+
+    def setUp(self):
+        forget_everything()
+
+    def test_pages_read_what_the_test_wrote_in_another_thread(self):
+        Note.objects.create(text="committed")
+        with urlopen(f"{self.live_server_url}/showing/") as response:  # noqa: S310
+            self.assertEqual(response.read(), b"committed from default")
+        self.assertEqual(self.client.get("/showing/").content, b"committed from default")
 
 
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)

@@ -159,4 +159,11 @@ class CheckTests(SimpleTestCase):
         self.assertEqual(self.warned(self.model_with(kind=kind, other=other, text=models.TextField())), [])
 
     def test_this_project_has_none(self):
-        self.assertEqual(checks.check_joins(None), [])
+        self.assertEqual([*checks.check_joins(None), *checks.check_names(None)], [])
+
+    def test_a_name_that_is_none_is_an_error(self):
+        names = ["layer_notebook", "layer_notebook.note", "layer_notebook.Notes", "stock"]
+        with override_settings(READ_FROM_PRIMARY=names):
+            found = checks.check_names(None)
+        self.assertEqual([error.msg.split("'")[1] for error in found], ["layer_notebook.Notes", "stock"])
+        self.assertEqual({error.id for error in found}, {"databases.E019"})
