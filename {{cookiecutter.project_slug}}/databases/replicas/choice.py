@@ -49,6 +49,9 @@ def name_of(alias: str | None) -> str:
 def _may_answer(alias: str, after: Mark, wait: float) -> bool:
     reason = watch.problem(alias)
     _report(alias, reason)
+    if reason == watch.UNKNOWN_LAG and wait:
+        # A process that has just started. Whatever shows in time what the primary had at the start does not lag.
+        reason = ""
     return not reason and _opens(alias) and shows(alias, after, wait)
 
 

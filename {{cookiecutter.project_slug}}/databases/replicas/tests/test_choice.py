@@ -74,6 +74,14 @@ class ChoiceTests(TransactionTestCase):
         with self.assertNoLogs("databases"):
             self.assertEqual(self.chosen(), {"replica_2"})
 
+    def test_a_block_outside_of_requests_waits_for_one_of_unknown_lag(self):
+        self.problems = {"replica": watch.UNKNOWN_LAG, "replica_2": "is not a standby"}
+        with self.assertLogs("databases", "WARNING"), mock.patch.object(choice, "shows") as shows:
+            self.assertEqual({choose(NOTHING, patient=True) for _ in range(20)}, {"replica"})
+            shows.assert_called_with("replica", NOTHING, 1)
+            shows.return_value = False
+            self.assertEqual(choose(NOTHING, patient=True), "default")
+
     def test_without_a_replica_the_primary_answers(self):
         self.problems = {"replica": "does not answer", "replica_2": "does not answer"}
         with self.assertLogs("databases", "WARNING"):

@@ -1,8 +1,6 @@
 """What a process knows of its servers: who may answer, and that nobody waits for one that hangs."""
 
-import os
 import threading
-import unittest
 from contextlib import ExitStack
 from unittest import mock
 
@@ -13,6 +11,7 @@ from databases.replicas import positions, watch
 from databases.replicas.positions import Answer
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.replicas.watch import problem
+from databases.tests import production
 
 #: A primary, and a standby that has everything.
 PRIMARY = Answer(position=100, timeline=2, cluster=7, follows=False)
@@ -226,21 +225,24 @@ class ThreadTests(SimpleTestCase):
         self.assertEqual(problem("replica"), "does not answer")
 
 
-@unittest.skipUnless(hasattr(os, "fork"), "this system cannot fork")
+#: A process that waits for an answer when it forks, and prints whether its child does.
+FORK = """
+import json, os
+from databases.replicas import watch
+
+watch.server("replica").waits_since = 1.0
+reads, writes = os.pipe()
+if not os.fork():
+    os.write(writes, json.dumps(watch.server("replica").waits_since).encode())
+    os._exit(0)
+print(os.read(reads, 100).decode())
+"""
+
+
 class ForkTests(SimpleTestCase):
     def test_a_child_process_asks_for_itself(self):
         # No thread of the parent is there that would answer: `gunicorn --preload`.
-        self.addCleanup(forget_everything)
-        watch.server("replica").waits_since = watch.monotonic()
-        reads, writes = os.pipe()
-        child = os.fork()
-        if not child:
-            os.write(writes, str(watch.server("replica").waits_since).encode())
-            os._exit(0)
-        os.waitpid(child, 0)
-        self.assertEqual(os.read(reads, 100), b"None")
-        os.close(writes)
-        os.close(reads)
+        self.assertIsNone(production.run(FORK))
 
 
 @tag("replica")
