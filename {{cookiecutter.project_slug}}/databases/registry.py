@@ -32,7 +32,8 @@ def roles_of(app_label: str) -> frozenset[str]:
 
 def roles_of_model(model: type[Model] | Model) -> frozenset[str]:
     """Return the roles of the app that a model's table belongs to. A proxy may be in another app than its table."""
-    return roles_of((model._meta.concrete_model or model)._meta.app_label)
+    # Django's cache in a database asks for a class that is no model, and has no more than an app label.
+    return roles_of((getattr(model._meta, "concrete_model", None) or model)._meta.app_label)
 
 
 def role_of_model(model: type[Model]) -> str:

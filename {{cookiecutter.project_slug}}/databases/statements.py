@@ -6,15 +6,22 @@ import functools
 import re
 from typing import Any
 
-#: What holds no words of SQL: values, quoted names and comments.
-BLANKS = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*(?![!M]).*?\*/""", re.DOTALL
+# MySQL runs comments that begin with ! or M!.
+COMMENT = r"/\*(?!M?!).*?\*/"
+#: What holds no words of SQL: values, quoted names and comments, in standard SQL and in MySQL's. Engines end quotes and
+#: comments differently, and a write in either reading is one.
+BLANKS = (
+    re.compile(rf"""'[^']*'|"[^"]*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--[^\n]*|{COMMENT}""", re.DOTALL),
+    re.compile(
+        rf"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--(?=\s)[^\n]*|\#[^\n]*|{COMMENT}""",
+        re.DOTALL,
+    ),
 )
-#: Changes of rows. MySQL has functions of some of these names.
-CHANGE = r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE)\b(?!\s*\()"
+#: Changes of rows; EXECUTE may run one. MySQL has functions of some of these names.
+CHANGE = r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|EXECUTE)\b(?!\s*\()"
 #: Where a statement begins: one of several, in parentheses, or inside another one. `SELECT … INTO` makes a table.
 CHANGES = re.compile(
-    rf"(?:\A|[;(]|\bANALY[ZS]E\b[^;]*?|\bWITH\b[^;]*?\)|/\*[!M]\d*)[\s(]*{CHANGE}|\bINTO\b(?!\s*@)", re.IGNORECASE
+    rf"(?:\A|[;(]|\bANALY[ZS]E\b[^;]*?|\bWITH\b[^;]*?\)|/\*M?!\d*)[\s(]*{CHANGE}|\bINTO\b(?!\s*@)", re.IGNORECASE
 )
 #: Statements that change nothing unless they hold such a word. Any other one may, such as CALL and CREATE.
 READS = re.compile(
@@ -35,11 +42,16 @@ def text_of(sql: Any) -> str:
 @functools.lru_cache(maxsize=200)
 def changes_rows(sql: str) -> bool:
     """Return whether a text of one or several statements inserts, updates or deletes rows."""
-    return bool(CHANGES.search(BLANKS.sub(" ", sql)))
+    return any(CHANGES.search(text) for text in _readings(sql))
 
 
 @functools.lru_cache(maxsize=200)
 def only_reads(sql: str) -> bool:
     """Return whether every statement of a text only reads, or steers its session or transaction."""
-    text = BLANKS.sub(" ", sql)
-    return not CHANGES.search(text) and all(READS.fullmatch(each) for each in text.split(";"))
+    return all(
+        not CHANGES.search(text) and all(READS.fullmatch(each) for each in text.split(";")) for text in _readings(sql)
+    )
+
+
+def _readings(sql: str) -> list[str]:
+    return [blanks.sub(" ", sql) for blanks in BLANKS]

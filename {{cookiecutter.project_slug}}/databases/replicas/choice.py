@@ -18,8 +18,6 @@ from databases.replicas.positions import Mark
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a request does not join others that wait for a connection to the same replica.
-JOIN_SECONDS = 0.1
 #: Seconds between two questions to a replica that is to catch up.
 CATCH_UP_SECONDS = 0.02
 
@@ -34,11 +32,14 @@ def choose(after: Mark, homes: Collection[str] = (), *, patient: bool = False) -
     replicas = watch.aliases()
     if not all(map(watch.is_primary_itself, replicas)):
         watch.ask_again(wait=not is_in_event_loop())
-    if homes and watch.primary_answers():
-        # Those that read from two at once have no home: one of them may show less than the other.
-        replicas = [alias for alias in replicas if {name_of(alias)} == set(homes)]
-    wait = settings.REPLICA_ANSWER_SECONDS if patient else 0.0
-    return next((alias for alias in _shuffled(replicas) if _may_answer(alias, after, wait)), DEFAULT_DB_ALIAS)
+    end = time.monotonic() + (settings.REPLICA_ANSWER_SECONDS if patient else 0.0)
+    # Who read from two at once has no home: one of them may show less than the other.
+    at_home = [alias for alias in replicas if {name_of(alias)} == set(homes)]
+    others = [] if homes and watch.primary_answers() else [alias for alias in replicas if alias not in at_home]
+    for alias in (*_shuffled(at_home), *_shuffled(others)):
+        if _may_answer(alias, after, end, patient=patient):
+            return alias
+    return DEFAULT_DB_ALIAS
 
 
 def name_of(alias: str | None) -> str:
@@ -46,13 +47,13 @@ def name_of(alias: str | None) -> str:
     return f"{crc32(address_of(connections.settings[str(alias)]).encode()):08x}"
 
 
-def _may_answer(alias: str, after: Mark, wait: float) -> bool:
+def _may_answer(alias: str, after: Mark, end: float, *, patient: bool) -> bool:
     reason = watch.problem(alias)
     _report(alias, reason)
-    if reason == watch.UNKNOWN_LAG and wait:
+    if reason == watch.UNKNOWN_LAG and patient:
         # A process that has just started. Whatever shows in time what the primary had at the start does not lag.
         reason = ""
-    return not reason and _opens(alias) and shows(alias, after, wait)
+    return not reason and _opens(alias) and shows(alias, after, end)
 
 
 def _opens(alias: str) -> bool:
@@ -60,7 +61,7 @@ def _opens(alias: str) -> bool:
     if is_in_event_loop():
         return True
     known, start = watch.server(alias), time.monotonic()
-    if known.opens_since is not None and start - known.opens_since > JOIN_SECONDS:
+    if known.opens_since is not None and start - known.opens_since > watch.JOIN_SECONDS:
         return False
     known.opens_since = known.opens_since or start
     try:
@@ -78,9 +79,9 @@ def _opens(alias: str) -> bool:
     return True
 
 
-def shows(alias: str, after: Mark, wait: float) -> bool:
-    """Return whether a replica shows what it must. If its last answer does not, ask it again, for up to `wait`."""
-    known, end, is_asked = watch.server(alias), time.monotonic() + wait, False
+def shows(alias: str, after: Mark, end: float) -> bool:
+    """Return whether a replica shows what it must. If its last answer does not, ask it again, until a time."""
+    known, is_asked = watch.server(alias), False
     while not after.is_reached(known.answer):
         if known.answer.position is None or is_in_event_loop() or (is_asked and time.monotonic() >= end):
             return False
@@ -98,12 +99,11 @@ def shows(alias: str, after: Mark, wait: float) -> bool:
 def _report(alias: str, reason: str) -> None:
     """Log once that a replica is not used any more, and once that it is used again."""
     known = watch.server(alias)
-    if bool(reason) != known.is_reported and reason != watch.UNKNOWN_LAG:
+    if bool(reason) != known.is_reported and reason not in (watch.UNKNOWN_LAG, watch.UNASKED):
         known.is_reported = bool(reason)
-        if reason:
-            logger.warning("The replica %s %s; others answer until it is well", alias, reason)
-        else:
-            logger.info("The replica %s is used again", alias)
+        logger.warning(
+            "The replica %s %s", alias, f"{reason}; others answer until it is well" if reason else "is used again"
+        )
 
 
 def is_in_event_loop() -> bool:

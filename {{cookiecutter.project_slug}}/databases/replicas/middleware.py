@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from databases.availability import unavailable_database
 from databases.replicas import watch
 from databases.replicas.choice import name_of
-from databases.replicas.positions import mark_now
+from databases.replicas.positions import Mark, mark_now
 from databases.replicas.reading import Work, current_work, reading
 from databases.replicas.visits import COOKIE_SECONDS, remember, visit_of
 
@@ -59,7 +59,13 @@ class ReplicaMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Call the view again, on the primary, if its replica is down or canceled the query to catch up."""
         alias, work, match = unavailable_database(exception), current_work(), request.resolver_match
-        if not watch.is_replica(alias) or not work or not match or work.has_written or request.method not in SAFE:
+        if (
+            not watch.is_replica(alias)
+            or not work
+            or not match
+            or work.has_written_anywhere
+            or request.method not in SAFE
+        ):
             return None
         work.alias = DEFAULT_DB_ALIAS
         view: Any = async_to_sync(match.func) if iscoroutinefunction(match.func) else match.func
@@ -74,7 +80,11 @@ def _remember(response: HttpResponseBase, work: Work) -> None:
         # In a transaction around requests, that of a TestCase, nothing that they write is there for anybody else.
         return
     visit, is_monotonic = work.visit, settings.REPLICA_MONOTONIC_READS
-    if work.has_written or (is_monotonic and work.has_read_primary):
+    if all(map(watch.is_primary_itself, watch.aliases())):
+        # In development and tests, nothing can be older, and no query need ask how old it is.
+        if work.has_written:
+            remember(response, visit, Mark(0, None, time.time()))
+    elif work.has_written or (is_monotonic and work.has_read_primary):
         remember(response, visit, mark_now())
     # A public page is the same for everybody. With one replica, all that is left is the primary, which is newer.
     elif is_monotonic and len(watch.aliases()) > 1 and "public" not in response.get("Cache-Control", ""):

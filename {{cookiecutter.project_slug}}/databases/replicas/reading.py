@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable
-from contextlib import ContextDecorator
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, Token
 from typing import Any, NamedTuple, TypeVar, cast
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.template.response import SimpleTemplateResponse
 
 from databases.replicas.choice import choose, is_in_event_loop
 from databases.replicas.positions import mark_now
@@ -31,6 +32,8 @@ class Work:
         self.visit = visit or Visit()
         self.alias: str | None = None
         self.has_written = False
+        #: Whether it wrote to any database, so that it must not run again.
+        self.has_written_anywhere = False
         #: Whether it read from the primary what replicas have too.
         self.has_read_primary = False
 
@@ -77,15 +80,18 @@ def current_work() -> Work | None:
     return now and now.work
 
 
-def note_write() -> None:
-    """Record that this code has sent a write to the primary."""
-    _wrote_at.set(time.time())
+def note_write(alias: str) -> None:
+    """Record that this code has sent a write to a database."""
     now = _now.get()
     if now:
-        now.work.has_written = True
+        now.work.has_written_anywhere = True
+    if alias == DEFAULT_DB_ALIAS:
+        _wrote_at.set(time.time())
+        if now:
+            now.work.has_written = True
 
 
-class reading(ContextDecorator):
+class reading:
     """A block whose reads go to a replica or to the primary: with `with`, `async with`, or as a decorator."""
 
     def __init__(self, *, from_replica: bool, work: Work | None = None) -> None:
@@ -108,23 +114,34 @@ class reading(ContextDecorator):
     async def __aexit__(self, *exception: object) -> None:
         self.__exit__()
 
-    def _recreate_cm(self) -> reading:
-        # Each call of a decorated function has a block of its own.
-        return reading(from_replica=self._from_replica)
-
     def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            # The body of a generator would run after the block has ended.
-            raise TypeError("use_primary() and use_replica() cannot decorate a generator: put the `with` inside it.")
-        if not inspect.iscoroutinefunction(function):
-            return super().__call__(function)
+            # The body of a generator runs after the block has ended, and its own block would reach its consumer.
+            raise TypeError(
+                "use_primary() and use_replica() cannot decorate a generator: read the rows in a block inside it, and "
+                "yield them after the block."
+            )
 
         @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with self._recreate_cm():
-                return await function(*args, **kwargs)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            # Each call has a block of its own.
+            with reading(from_replica=self._from_replica):
+                result = function(*args, **kwargs)
+                if not inspect.iscoroutine(result):
+                    return result.render() if _is_lazy(result) else result
+            return self._awaited(result)
 
-        return cast(Function, wrapper)
+        return cast(Function, markcoroutinefunction(wrapper) if iscoroutinefunction(function) else wrapper)
+
+    async def _awaited(self, result: Coroutine[Any, Any, Any]) -> Any:
+        with reading(from_replica=self._from_replica):
+            found = await result
+            return await sync_to_async(found.render)() if _is_lazy(found) else found
+
+
+def _is_lazy(result: Any) -> bool:
+    """Return whether a view's response is rendered later, with its queries, when the block has ended."""
+    return isinstance(result, SimpleTemplateResponse) and not result.is_rendered
 
 
 def use_primary() -> reading:

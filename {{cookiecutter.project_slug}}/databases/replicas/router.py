@@ -6,6 +6,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
@@ -14,7 +15,7 @@ from databases.replicas.reading import alias_for_read
 from databases.replicas.watch import is_replica
 
 #: Apps that are always read from the primary, because outdated rows would let in users who have lost the right to.
-ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "sessions"}
+ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "django_cache", "sessions"}
 
 
 class ReplicaRouter:
@@ -49,9 +50,11 @@ def is_read_from_primary(model: type[Model]) -> bool:
     """Return whether rows of a model, or those of what it is derived from or links, are never read from a replica."""
     names = (*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY)
     never = {name.lower() for name in names}
+    if model._meta.app_label in never:
+        return True
     # A proxy of the user shows the user's row, in whichever app it is. An automatic table of links belongs to a model.
     related: set[Any] = {model, model._meta.auto_created, *model._meta.all_parents}
-    return any(
+    return issubclass(model, AbstractBaseSession) or any(
         {each._meta.app_label.lower(), each._meta.label_lower} & never
         or getattr(apps.app_configs.get(each._meta.app_label), "name", None) in settings.DATABASE_APPS
         for each in related - {None, False}

@@ -28,7 +28,7 @@ def replica_databases(
 
 
 def _replica(config: dict[str, Any], answer_seconds: float) -> dict[str, Any]:
-    options = {**config.get("OPTIONS", {})}
+    options = {**config["OPTIONS"]}
     weight = str(options.pop("weight", 1))
     if not weight.isdecimal() or int(weight) < 1:
         raise ImproperlyConfigured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.conf import settings
@@ -38,7 +39,8 @@ def status_of(alias: str) -> dict[str, Any]:
     replica, primary = watch.server(alias).answer, watch.server(DEFAULT_DB_ALIAS).answer
     if watch.problem(alias) == watch.UNKNOWN_LAG:
         # A process that has just started. If it follows, it soon shows what the primary had a moment ago.
-        shows(alias, Mark(primary.timeline, primary.position, 0.0), settings.REPLICA_ANSWER_SECONDS)
+        end = time.monotonic() + settings.REPLICA_ANSWER_SECONDS
+        shows(alias, Mark(primary.timeline, primary.position, 0.0), end)
         replica = watch.server(alias).answer
     problem = watch.problem(alias)
     found: dict[str, Any] = {"healthy": not problem, "problem": problem, "position": as_text(replica.position)}

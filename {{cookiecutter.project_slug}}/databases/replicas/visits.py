@@ -1,13 +1,13 @@
 """What a visitor has written and seen, in signed cookies: the next page shows at least that.
 
-Each response that has something to say sets a cookie of a new name, and deletes those that came with its request. So
+Each response that has something to say sets a cookie of another name, and deletes those that came with its request. So
 the order in which a browser gets two responses does not matter: it keeps both cookies, and the newer one counts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+import random
 import time
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -17,9 +17,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from databases.replicas.positions import Mark
+from databases.replicas.positions import Answer, Mark
 
 PREFIX = "replica_"
+#: How many names there are: more than responses to one visitor are under way, and few enough for a server's limit.
+NAMES = 16
 #: Seconds for which a cookie is valid: far longer than a replica may lag before it is skipped.
 COOKIE_SECONDS = 3600
 NOTHING = Mark(0, None, 0.0)
@@ -50,7 +52,9 @@ def visit_of(request: HttpRequest) -> Visit:
     if not found:
         return Visit()
     marks, homes, made_at = zip(*found.values(), strict=True)
-    newest = max(marks, key=lambda mark: (mark.timeline, mark.position or -1, mark.at))
+    # A mark without a position cannot be compared with the others, so it comes first, until its time is over.
+    waits = [mark for mark in marks if mark.position is None and not mark.is_reached(Answer())]
+    newest = max(waits or marks)
     # One without a home was read from the primary: whatever has reached its mark may answer.
     return Visit(newest, frozenset({*homes} - {""}), [*found], min(made_at))
 
@@ -63,16 +67,17 @@ def remember(response: HttpResponseBase, visit: Visit, mark: Mark, home: str = "
         "domain": settings.SESSION_COOKIE_DOMAIN,
         "samesite": settings.SESSION_COOKIE_SAMESITE,
     }
+    for old in visit.cookies:
+        response.delete_cookie(old, **where)
+    name = f"{PREFIX}{random.randrange(NAMES)}"  # noqa: S311
     response.set_signed_cookie(
-        f"{PREFIX}{secrets.token_hex(4)}",
+        name,
         f"{mark.timeline}/{position}/{mark.at}/{home}/{time.time()}",
         max_age=COOKIE_SECONDS,
         httponly=True,
         secure=settings.SESSION_COOKIE_SECURE,
         **where,
     )
-    for name in visit.cookies:
-        response.delete_cookie(name, **where)
     # A cache that several visitors share must not give one the cookie of another.
     patch_vary_headers(response, ("Cookie",))
     patch_cache_control(response, private=True)

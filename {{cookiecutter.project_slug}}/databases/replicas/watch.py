@@ -21,7 +21,13 @@ from databases.replicas.positions import Answer
 
 #: An answer is good for this time, and then for the time that the next one may take.
 ASK_SECONDS = 1.0
+#: How often a server is asked that has failed: each time, the driver may log that it failed again.
+RETRY_SECONDS = 5.0
+#: Seconds for which a request joins another one that waits for the same server.
+JOIN_SECONDS = 0.1
+#: What is no trouble, and therefore in no log.
 UNKNOWN_LAG = "may lag: that is not known yet"
+UNASKED = "has not answered yet"
 
 
 @dataclass
@@ -32,8 +38,9 @@ class Server:
     #: When that answer came, and when the last question was sent.
     answered_at: float = -inf
     asked_at: float = -inf
-    #: When the question was sent that a thread waits for.
+    #: When the question was sent that a thread waits for, and the thread.
     waits_since: float | None = None
+    thread: Thread | None = None
     #: The class of the last error. A question that was sent later clears it.
     error: str = ""
     failed_at: float = -inf
@@ -45,7 +52,7 @@ class Server:
 
     def fail(self, error: BaseException) -> None:
         """Record that it cannot be used. Of the error only the class: messages quote addresses and users."""
-        self.error, self.failed_at = type(error).__name__, monotonic()
+        self.error, self.failed_at = type(error.__cause__ or error).__name__, monotonic()
 
     def hangs(self) -> bool:
         """Return whether a question has been without an answer for too long."""
@@ -94,19 +101,22 @@ def is_primary_itself(alias: str) -> bool:
 
 def ask_again(*, wait: bool) -> None:
     """Ask the servers whose answers are old, and wait for those of which no answer is good, if that is wanted."""
-    started = []
+    pending: list[tuple[Server, float]] = []
     primary = [DEFAULT_DB_ALIAS] if has_positions() else []
     for alias in primary + [each for each in aliases() if not is_primary_itself(each)]:
-        known = server(alias)
-        if known.waits_since is None and monotonic() - known.asked_at > ASK_SECONDS:
-            known.waits_since = known.asked_at = monotonic()
-            thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
-            thread.start()
-            # Whoever finds that it does not answer waits. The others do not.
-            started += [thread] if not known.error and not known.is_known() else []
-    end = monotonic() + settings.REPLICA_ANSWER_SECONDS
-    for thread in started if wait else []:
-        thread.join(max(0.0, end - monotonic()))
+        known, now = server(alias), monotonic()
+        patience = JOIN_SECONDS
+        if known.waits_since is None and now - known.asked_at > (RETRY_SECONDS if known.error else ASK_SECONDS):
+            known.waits_since = known.asked_at = now
+            known.thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
+            known.thread.start()
+            # Whoever meets a server that hangs waits for it. The others do not.
+            patience = settings.REPLICA_ANSWER_SECONDS
+        if wait and known.waits_since is not None and not known.error and not known.is_known():
+            pending.append((known, known.waits_since + patience))
+    for known, end in pending:
+        if known.thread:
+            known.thread.join(max(0.0, end - monotonic()))
 
 
 def has_positions() -> bool:
@@ -124,9 +134,9 @@ def primary_answers() -> bool:
 def lag(position: int) -> tuple[float, float | None]:
     """Return for how many seconds a replica at a position lags at least, and at most. `None`: that is not known."""
     # Not from the age of its last commit: after a quiet hour, the next commit would make that an hour's lag.
-    reached = max((at for at, other in tuple(_history) if other <= position), default=None)
-    later = [at for at, other in tuple(_history) if other > position and (reached is None or at > reached)]
-    missed = min(later, default=monotonic())
+    history = tuple(_history)
+    reached = max((at for at, other in history if other <= position), default=None)
+    missed = min((at for at, _ in history if reached is None or at > reached), default=monotonic())
     return monotonic() - missed, None if reached is None else monotonic() - reached
 
 
@@ -138,8 +148,10 @@ def problem(alias: str) -> str:
     answer = known.answer
     if known.error:
         return f"cannot be used ({known.error})"
-    if known.hangs() or not known.is_known():
+    if known.hangs():
         return "does not answer"
+    if not known.is_known():
+        return UNASKED
     if not answer.follows:
         return "is not a standby"
     if None not in (answer.cluster, primary.cluster) and answer.cluster != primary.cluster:

@@ -1,11 +1,11 @@
-"""Notices writes to the primary, by the statements on its connections, and refuses to save what may be outdated."""
+"""Notices writes, by the statements on connections, and refuses to save what may be outdated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models import Model
@@ -27,7 +27,7 @@ def install() -> None:
 
 
 def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    if connection.alias == DEFAULT_DB_ALIAS and _notice_write not in connection.execute_wrappers:
+    if not is_replica(connection.alias) and _notice_write not in connection.execute_wrappers:
         connection.execute_wrappers.append(_notice_write)
 
 
@@ -38,7 +38,7 @@ def _notice_write(execute: Callable[..., Any], sql: Any, params: Any, many: bool
         return execute(sql, params, many, context)
     finally:
         # After the statement, so that a position asked for from now on includes this write.
-        note_write()
+        note_write(context["connection"].alias)
 
 
 def _refuse_stale(instance: Model, raw: bool, **kwargs: Any) -> None:

@@ -1,14 +1,32 @@
 """Models that no other role claims live in the project's own databases: in `default`, unless their app has a line."""
 
 from django.conf import settings
-from django.db import router
-from django.test import SimpleTestCase, override_settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection, router
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
 from django.test.utils import isolate_apps
 
 from databases import registry
 from databases.own import OwnRouter
 from databases.registry import role_of_alias
 from databases.tests.notebook.models import Note
+
+
+class CacheTests(TransactionTestCase):
+    """Django's cache in a database asks routers for a class that is no model."""
+
+    def test_a_cache_may_be_a_table_of_the_primary(self):
+        backend = "django.core.cache.backends.db.DatabaseCache"
+        with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": "layer_cache"}}):
+            call_command("createcachetable")
+            self.addCleanup(self.drop)
+            cache.set("key", "value")
+            self.assertEqual(cache.get("key"), "value")
+
+    def drop(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE layer_cache")
 
 
 class OwnRouterTests(SimpleTestCase):

@@ -24,6 +24,11 @@ CHANGES = [
     "MERGE INTO a USING b",
     "truncate table a",
     "/*!40000 UPDATE a SET b = 1 */",
+    "/*M!40000 UPDATE a SET b = 1 */",
+    r"SELECT '\'; DELETE FROM a; SELECT '1'",
+    "SELECT 1 # it's\n; DELETE FROM a; SELECT 'x'",
+    "SELECT 1--1; DELETE FROM a",
+    "EXPLAIN ANALYZE EXECUTE a",
 ]
 READS = [
     "",
@@ -41,6 +46,8 @@ READS = [
     "SELECT `x; DELETE FROM a` FROM b",
     "SELECT $tag$; UPDATE a $tag$",
     "SELECT 1 -- ; UPDATE a",
+    "/*My comment*/ SELECT 1",
+    "SELECT a #> '{b}' FROM c",
     "SELECT * FROM a WHERE id IN (SELECT b FROM c) FOR NO KEY UPDATE",
     "WITH x AS (SELECT last_update FROM a) SELECT x.* FROM x WHERE (update_count > 1) FOR UPDATE",
     "EXPLAIN UPDATE a SET b = 1",

@@ -78,7 +78,7 @@ class ChoiceTests(TransactionTestCase):
         self.problems = {"replica": watch.UNKNOWN_LAG, "replica_2": "is not a standby"}
         with self.assertLogs("databases", "WARNING"), mock.patch.object(choice, "shows") as shows:
             self.assertEqual({choose(NOTHING, patient=True) for _ in range(20)}, {"replica"})
-            shows.assert_called_with("replica", NOTHING, 1)
+            shows.assert_called_with("replica", NOTHING, mock.ANY)
             shows.return_value = False
             self.assertEqual(choose(NOTHING, patient=True), "default")
 
@@ -112,6 +112,17 @@ class ChoiceTests(TransactionTestCase):
     def test_while_the_primary_is_down_another_replica_is_better_than_nothing(self):
         with mock.patch.object(watch, "primary_answers", return_value=False):
             self.assertEqual(self.chosen(homes=("0badcafe",)), {"replica", "replica_2"})
+            self.assertEqual(self.chosen(homes=(name_of("replica"),)), {"replica"})
+
+    def test_a_block_waits_for_all_replicas_together(self):
+        times = iter(range(100))
+        clock = mock.patch.object(choice.time, "monotonic", lambda: next(times) / 10)
+        watch.server("replica").answer = watch.server("replica_2").answer = Answer(5, 1)
+        asked = mock.patch.object(positions, "ask", return_value=Answer(5, 1))
+        with clock, asked as ask, mock.patch.object(choice.time, "sleep"):
+            self.assertEqual(choose(Mark(1, 6, 0.0), patient=True), "default")
+        # The clock goes on by a tenth of a second with each look at it.
+        self.assertLess(ask.call_count, 14)
 
     def test_a_replica_is_the_same_when_the_order_of_urls_changes(self):
         before = name_of("replica_2")
@@ -135,7 +146,7 @@ class ShowsTests(SimpleTestCase):
             self.addCleanup(patch.stop)
 
     def shows(self, position: int, wait: float) -> bool:
-        return choice.shows("replica", Mark(1, position, 0.0), wait)
+        return choice.shows("replica", Mark(1, position, 0.0), choice.time.monotonic() + wait)
 
     def test_a_good_answer_is_enough(self):
         self.assertTrue(self.shows(7, 0))
@@ -158,7 +169,7 @@ class ShowsTests(SimpleTestCase):
     @override_settings(REPLICA_PIN_SECONDS=3600)
     def test_who_says_no_position_is_not_asked(self):
         watch.server("replica").answer = Answer()
-        self.assertFalse(choice.shows("replica", Mark(0, None, choice.time.time()), 0))
+        self.assertFalse(choice.shows("replica", Mark(0, None, choice.time.time()), 0.0))
         self.assertEqual(len(self.answers), 3)
 
 

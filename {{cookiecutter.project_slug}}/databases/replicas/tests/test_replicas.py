@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from unittest import mock
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -11,9 +11,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.exceptions import ValidationError
 from django.db import connection, connections, router, transaction
+from django.template.response import SimpleTemplateResponse
 from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.test.utils import isolate_apps
 
@@ -139,9 +142,15 @@ class RoutingTests(TransactionTestCase):
         with use_replica():
             users = get_user_model()
             links = users.groups.through, users.user_permissions.through
-            for model in (users, *links, Permission, Session, ContentType, LogEntry):
+            cached = BaseDatabaseCache("a_table", {}).cache_model_class
+            for model in (users, *links, Permission, Session, ContentType, LogEntry, cached, self.session_model()):
                 with self.subTest(model.__name__):
                     self.assertEqual(router.db_for_read(model), "default")
+
+    def session_model(self) -> type[AbstractBaseSession]:
+        with isolate_apps():
+            meta = type("Meta", (), {"app_label": "layer_notebook"})
+            return type("OwnSession", (AbstractBaseSession,), {"Meta": meta, "__module__": __name__})
 
     def test_the_layers_own_tables_are_read_from_the_primary(self):
         # Such as the registry of tenants. Of these tests' apps, `databases.tests.notebook` plays the part.
@@ -213,11 +222,38 @@ class RoutingTests(TransactionTestCase):
             self.assertEqual(use_primary()(reads_from)(), "default")
             self.assertEqual(async_to_sync(use_primary()(ask))(), "default")
 
+    def test_a_response_is_rendered_inside_of_the_block(self):
+        class Late(SimpleTemplateResponse):
+            @property
+            def rendered_content(self) -> str:
+                return reads_from()
+
+        async def ask() -> Late:
+            return Late([])
+
+        with use_replica():
+            self.assertEqual(use_primary()(Late)([]).content, b"default")
+            self.assertEqual(async_to_sync(use_primary()(ask))().content, b"default")
+
+    def test_a_function_may_return_a_coroutine(self):
+        # As `View.dispatch()` does, where `get()` is a coroutine function.
+        async def ask() -> str:
+            return await sync_to_async(reads_from)()
+
+        def dispatch() -> Coroutine:
+            return ask()
+
+        async def call() -> str:
+            return await use_primary()(dispatch)()
+
+        with use_replica():
+            self.assertEqual(async_to_sync(call)(), "default")
+
     def test_a_generator_may_not_be_decorated(self):
         def rows():
             yield reads_from()
 
-        with self.assertRaisesMessage(TypeError, "put the `with` inside it"):
+        with self.assertRaisesMessage(TypeError, "yield them after the block"):
             use_replica()(rows)
 
     def test_calls_of_a_decorated_function_do_not_share_a_block(self):

@@ -1,6 +1,8 @@
 """Safe requests read from a replica; whoever has written or seen something never gets older rows."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from unittest import mock
 from urllib.request import urlopen
 
@@ -14,7 +16,7 @@ from django.test import LiveServerTestCase, TestCase, TransactionTestCase, overr
 from django.urls import path
 from django.views.decorators.cache import cache_control
 
-from databases.replicas import choice, middleware, use_primary, use_replica, watch
+from databases.replicas import choice, middleware, use_primary, use_replica, visits, watch, writes
 from databases.replicas.positions import Mark
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.replicas.visits import COOKIE_SECONDS, PREFIX
@@ -208,7 +210,7 @@ class RequestTests(TransactionTestCase):
         for order in (marks, marks[::-1]):
             self.client.cookies.clear()
             first, second = self.client_class(), self.client_class()
-            with mock.patch.object(middleware, "mark_now", side_effect=order):
+            with self.marks(*order):
                 responses = [each.get("/writing/") for each in (first, second)]
             for response in responses:
                 self.client.cookies.update(response.cookies)
@@ -221,19 +223,42 @@ class RequestTests(TransactionTestCase):
         self.assertEqual(sum(cookie.value != "" for cookie in self.client.cookies.values()), 1)
 
     def test_marks_of_timelines_and_positions_are_compared(self):
-        marks = [Mark(1, 900, 5.0), Mark(2, 10, 4.0), Mark(2, 9, 6.0)]
-        with mock.patch.object(middleware, "mark_now", side_effect=marks):
+        now = time.time()
+        marks = [Mark(1, 900, now), Mark(2, 10, now - 1), Mark(2, 9, now + 1)]
+        self.assertEqual(self.mark_of(*marks), Mark(2, 10, now - 1))
+        # One without a position cannot be compared. It counts until its time is over.
+        self.assertEqual(self.mark_of(*marks, Mark(0, None, now)), Mark(0, None, now))
+        self.assertEqual(self.mark_of(*marks, Mark(0, None, now - 9999)), Mark(2, 10, now - 1))
+
+    def mark_of(self, *marks: Mark) -> Mark:
+        """Return what a visitor must see who got cookies with these marks."""
+        self.client.cookies.clear()
+        with self.marks(*marks):
             for _ in marks:
                 self.client.cookies.update(self.client_class().get("/writing/").cookies)
         with mock.patch.object(middleware, "Work", side_effect=middleware.Work) as begun:
             self.gets("neither")
-        self.assertEqual(begun.call_args[0][0].mark, Mark(2, 10, 4.0))
+        return begun.call_args[0][0].mark
+
+    @contextlib.contextmanager
+    def marks(self, *marks: Mark) -> Iterator[None]:
+        """Let responses set these marks, in cookies of different names."""
+        with (
+            mock.patch.object(watch, "is_primary_itself", return_value=False),
+            mock.patch.object(middleware, "mark_now", side_effect=marks),
+            mock.patch.object(visits.random, "randrange", side_effect=range(len(marks))),
+        ):
+            yield
+
+    def test_however_many_responses_there_are_the_cookies_fit_into_a_request(self):
+        for _ in range(200):
+            self.client.cookies.update(self.client_class().get("/writing/").cookies)
+        header = "; ".join(f"{name}={cookie.value}" for name, cookie in self.client.cookies.items())
+        self.assertLess(len(header), 4096)
 
 
-@tag("replica")
-@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, REPLICA_PIN_SECONDS=3600)
-class MonotonicTests(TransactionTestCase):
-    """Has two replicas, which have everything."""
+class WithOtherServers:
+    """Has replicas that are other servers, to which a connection can be opened."""
 
     databases = {"default", "replica"}
 
@@ -241,16 +266,27 @@ class MonotonicTests(TransactionTestCase):
         forget_everything()
         self.addCleanup(forget_everything)
         self.problems: dict[str, str] = {}
-        second = {**connections.settings["replica"], "NAME": "second"}
         for patch in (
-            mock.patch.dict(connections.settings, replica_2=second),
-            mock.patch.object(watch, "is_primary_itself", return_value=True),
+            mock.patch.object(watch, "is_primary_itself", return_value=False),
+            mock.patch.object(watch, "ask_again"),
             mock.patch.object(watch, "primary_answers", return_value=True),
             mock.patch.object(watch, "problem", lambda alias: self.problems.get(alias, "")),
             mock.patch.object(choice, "_opens", return_value=True),
         ):
             patch.start()
             self.addCleanup(patch.stop)
+
+
+@tag("replica")
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, REPLICA_PIN_SECONDS=3600)
+class MonotonicTests(WithOtherServers, TransactionTestCase):
+    """Has two replicas, which have everything."""
+
+    def setUp(self):
+        super().setUp()
+        second = mock.patch.dict(connections.settings, replica_2={**connections.settings["replica"], "NAME": "second"})
+        second.start()
+        self.addCleanup(second.stop)
 
     def pages(self, page: str = "reading", times: int = 20) -> set[str]:
         return {self.client.get(f"/{page}/").content.decode() for _ in range(times)}
@@ -304,14 +340,8 @@ class MonotonicTests(TransactionTestCase):
 
 @tag("replica")
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, REPLICA_PIN_SECONDS=3600)
-class FailingTests(TransactionTestCase):
+class FailingTests(WithOtherServers, TransactionTestCase):
     """The replica fails under a query, or cancels it in order to catch up."""
-
-    databases = {"default", "replica"}
-
-    def setUp(self):
-        forget_everything()
-        self.addCleanup(forget_everything)
 
     def test_a_safe_request_is_answered_from_the_primary(self):
         for page, text in (
@@ -328,6 +358,20 @@ class FailingTests(TransactionTestCase):
         self.client.get("/failing/ann/")
         self.assertEqual(self.client.get("/reading/").content, b"default")
 
+    def test_writes_to_any_database_are_noticed(self):
+        with middleware.reading(from_replica=True, work=middleware.Work()) as work:
+            connections["default"].cursor().execute("SELECT 1")
+            self.assertFalse(work.has_written_anywhere)
+            writes._notice_write(mock.Mock(), "DELETE FROM a", None, False, {"connection": mock.Mock(alias="second")})
+            self.assertTrue(work.has_written_anywhere)
+            # Replicas of the primary do not lack what another database has got.
+            self.assertFalse(work.has_written)
+        for alias, watched in (("default", True), ("second", True), ("replica_2", False)):
+            opened = mock.Mock(alias=alias, execute_wrappers=[])
+            for _ in range(2):
+                writes._watch(opened)
+            self.assertEqual(len(opened.execute_wrappers), watched)
+
     def test_no_other_request_is_repeated(self):
         error, request = OperationalError(), HttpRequest()
         request.method = "POST"
@@ -337,9 +381,9 @@ class FailingTests(TransactionTestCase):
             request.resolver_match = mock.Mock(func=view, args=(), kwargs={})
             with middleware.reading(from_replica=True, work=middleware.Work()) as work:
                 self.assertIsNone(middle.process_exception(request, error))
-                request.method, work.has_written = "GET", True
+                request.method, work.has_written_anywhere = "GET", True
                 self.assertIsNone(middle.process_exception(request, error))
-                work.has_written = False
+                work.has_written_anywhere = False
                 with self.assertRaisesMessage(AssertionError, "repeated"):
                     middle.process_exception(request, error)
             self.assertIsNone(middle.process_exception(request, error))
@@ -375,3 +419,11 @@ class RequestInTestCaseTests(TestCase):
         with self.assertNumQueries(1):
             response = self.client.get("/writing/")
         self.assertFalse(response.cookies)
+
+
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
+class RequestInTransactionTestCaseTests(TransactionTestCase):
+    def test_it_sends_no_query_that_its_view_does_not_send(self):
+        for method in ("get", "post"):
+            with self.assertNumQueries(1):
+                getattr(self.client, method)("/writing/")

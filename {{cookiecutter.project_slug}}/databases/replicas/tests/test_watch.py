@@ -51,9 +51,13 @@ class ProblemTests(ClockTests):
         self.assertEqual(problem("replica"), "")
 
     def test_one_that_was_never_asked_or_fails_may_not(self):
-        self.assertEqual(problem("replica"), "does not answer")
+        self.assertEqual(problem("replica"), watch.UNASKED)
         self.answers(OperationalError("to db.example.com as ann"))
         self.assertEqual(problem("replica"), "cannot be used (OperationalError)")
+        error = OperationalError("to db.example.com as ann")
+        error.__cause__ = TimeoutError()
+        self.answers(error)
+        self.assertEqual(problem("replica"), "cannot be used (TimeoutError)")
         self.answers(STANDBY)
         self.assertEqual(problem("replica"), "")
 
@@ -70,7 +74,7 @@ class ProblemTests(ClockTests):
         self.now += 1.9
         self.assertEqual(problem("replica"), "")
         self.now += 0.2
-        self.assertEqual(problem("replica"), "does not answer")
+        self.assertEqual(problem("replica"), watch.UNASKED)
 
     def test_a_server_that_follows_nobody_may_not(self):
         self.answers(STANDBY._replace(follows=False))
@@ -211,18 +215,41 @@ class ThreadTests(SimpleTestCase):
                 self.frozen, self.asked = {frozen}, []
                 watch.ask_again(wait=True)
                 self.assertEqual(problem("replica"), "does not answer" if frozen == "replica" else "")
+                watch.server(frozen).waits_since -= watch.JOIN_SECONDS
+                joined: list[float] = []
                 with (
-                    mock.patch("threading.Thread.join", side_effect=AssertionError("waits")),
+                    mock.patch("threading.Thread.join", lambda thread, timeout: joined.append(timeout)),  # noqa: B023
                     override_settings(REPLICA_ANSWER_SECONDS=60),
                 ):
                     watch.ask_again(wait=True)
+                self.assertEqual(joined, [0.0])
                 self.assertEqual(self.asked.count(frozen), 1)
 
     def test_who_must_not_wait_does_not(self):
         self.frozen = {"replica", "default"}
         with mock.patch("threading.Thread.join", side_effect=AssertionError("waits")):
             watch.ask_again(wait=False)
-        self.assertEqual(problem("replica"), "does not answer")
+        self.assertEqual(problem("replica"), watch.UNASKED)
+
+    def test_requests_at_the_same_time_share_the_question_and_the_answer(self):
+        self.frozen = {"replica"}
+        watch.ask_again(wait=False)
+        joined: list[float] = []
+        with mock.patch("threading.Thread.join", lambda thread, timeout: joined.append(timeout)):
+            watch.ask_again(wait=True)
+        self.assertTrue(0 < max(joined) <= watch.JOIN_SECONDS, joined)
+        self.assertEqual(self.asked.count("replica"), 1)
+
+    def test_one_that_has_failed_is_asked_again_later(self):
+        watch.ask_again(wait=True)
+        known = watch.server("replica")
+        known.fail(OperationalError())
+        for age, times in ((watch.ASK_SECONDS, 1), (watch.RETRY_SECONDS, 2)):
+            known.asked_at = watch.monotonic() - age - 0.1
+            watch.ask_again(wait=True)
+            if known.thread:
+                known.thread.join()
+            self.assertEqual(self.asked.count("replica"), times)
 
 
 #: A process that waits for an answer when it forks, and prints whether its child does.
