@@ -300,6 +300,12 @@ class MonotonicTests(TransactionTestCase):
         with mock.patch("time.time", lambda: now + COOKIE_SECONDS * 1.2):
             self.assertEqual(self.pages(), {home})
 
+    def test_a_page_that_reads_nothing_says_nothing(self):
+        self.assertFalse(self.client.get("/neither/").cookies)
+        (home,) = self.pages()
+        self.assertFalse(self.client.get("/neither/").cookies)
+        self.assertEqual(self.pages(), {home})
+
     def test_a_page_for_everybody_gets_no_cookie(self):
         response = self.client.get("/public/")
         self.assertFalse(response.cookies)

@@ -121,6 +121,7 @@ class ShownTests(TransactionTestCase):
         (warning,) = checks.check_servers(None, databases=["default", "replica"])
         self.assertEqual(warning.id, "databases.W007")
         self.assertIn("may not ask for the cluster and timeline", warning.msg)
+        self.assertIn("FUNCTION pg_control_system(), pg_control_recovery() TO", warning.hint)
 
     def test_the_check_of_servers_warns_of_one_that_is_not_used(self):
         self.assertEqual(checks.check_servers(None, databases=["default", "replica"]), [])

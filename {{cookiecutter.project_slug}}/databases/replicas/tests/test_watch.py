@@ -111,6 +111,10 @@ class ProblemTests(ClockTests):
         self.answers(STANDBY._replace(timeline=1), OperationalError())
         self.assertIn("is on timeline 1", problem("replica"))
 
+    def test_a_primary_without_positions_is_taken_to_be_there(self):
+        with mock.patch.object(watch, "has_positions", return_value=False):
+            self.assertTrue(watch.primary_answers())
+
     def test_a_primary_that_follows_is_none(self):
         for position in (100, 50, None):
             self.answers(STANDBY, STANDBY._replace(position=position))
