@@ -160,6 +160,8 @@ class ShowsTests(SimpleTestCase):
 
     def test_a_block_waits_until_it_shows(self):
         self.assertTrue(self.shows(10, 60))
+        # At once, and then after a pause each time.
+        self.assertEqual(choice.time.sleep.call_count, 2)
 
     def test_one_that_fails_meanwhile_does_not_answer(self):
         with mock.patch.object(positions, "ask", side_effect=OperationalError):
@@ -200,6 +202,17 @@ class OpeningTests(TransactionTestCase):
         watch.server("replica").opens_since = choice.time.monotonic() + 60
         self.assertEqual(choose(NOTHING), "replica")
 
+    def test_it_is_known_since_when_the_first_of_those_waits(self):
+        known, seen = watch.server("replica"), []
+        note = mock.Mock(side_effect=lambda: seen.append(known.opens_since) or mock.Mock())
+        with mock.patch.object(connections["replica"], "cursor", note):
+            before = choice.time.monotonic()
+            choose(NOTHING)
+            self.assertGreaterEqual(seen[0], before)
+            known.opens_since = first = choice.time.monotonic() + 60
+            choose(NOTHING)
+        self.assertEqual(seen[1:], [first])
+
     def test_after_an_attempt_others_may_try(self):
         with self.failing(OperationalError()):
             choose(NOTHING)
@@ -231,6 +244,10 @@ class SettingsTests(SimpleTestCase):
         for weight in ("0", "-1", "1.5", "heavy"):
             with self.subTest(weight), self.assertRaisesMessage(ImproperlyConfigured, "a weight must be"):
                 self.entry(f"?weight={weight}")
+
+    def test_an_error_names_the_setting(self):
+        with self.assertRaisesMessage(ImproperlyConfigured, "REPLICA_DATABASE_URLS"):
+            replica_databases(["nonsense"], None, 1)
 
     def test_connecting_to_a_replica_has_a_short_limit(self):
         self.assertEqual(self.entry("")["POOL"], {"wait_seconds": 1})

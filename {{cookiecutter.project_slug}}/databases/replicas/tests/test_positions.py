@@ -1,12 +1,13 @@
 """Positions in the primary's log, and what a replica must show before it may answer."""
 
 import time
+from decimal import Decimal
 from unittest import mock
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
-from databases.replicas import positions
+from databases.replicas import positions, watch
 from databases.replicas.positions import Answer, Mark, as_text
 from databases.tests.notebook.models import Note
 
@@ -64,3 +65,33 @@ class PrimaryTests(TransactionTestCase):
         self.assertEqual(
             bool(answer.cluster and answer.timeline and answer.position), connection.vendor == "postgresql"
         )
+        self.assertEqual(watch.has_positions(), connection.vendor == "postgresql")
+
+    @override_settings(REPLICA_ANSWER_SECONDS=3)
+    def test_a_question_limits_how_long_a_connection_of_a_web_process_waits(self):
+        session = mock.MagicMock()
+        closed = mock.MagicMock(connection=None)
+        closed.ensure_connection.side_effect = lambda: setattr(closed, "connection", session)
+        positions._row(closed, "SELECT 1")
+        session.limited_to.assert_called_once_with(3)
+
+    def test_what_servers_say_is_understood(self):
+        file = "0000001A000000160000000B"
+        for row, answer in (
+            ((True, Decimal(5), None, 7, 2), Answer(5, 2, 7, follows=True)),
+            ((True, None, None, None, None), Answer(None, 0, None, follows=True)),
+            ((False, Decimal(5), file, 7, None), Answer(5, 26, 7, follows=False)),
+        ):
+            with mock.patch.object(positions, "_row", return_value=row):
+                self.assertEqual(positions.ask(mock.Mock(vendor="postgresql")), answer)
+        with (
+            mock.patch.object(positions, "_row", return_value=(file, Decimal(5))),
+            mock.patch.object(connection, "vendor", "postgresql"),
+        ):
+            self.assertEqual(positions.mark_now(at=3.0), Mark(26, 5, 3.0))
+
+    def test_one_that_may_not_be_asked_for_its_identity_is_asked_for_the_rest(self):
+        rows = [ProgrammingError, (True, Decimal(5), None)]
+        with mock.patch.object(positions, "_row", side_effect=rows) as row:
+            self.assertEqual(positions.ask(mock.Mock(vendor="postgresql")), Answer(5, 0, None, follows=True))
+        self.assertEqual(row.call_args[0][1], positions.STATUS)

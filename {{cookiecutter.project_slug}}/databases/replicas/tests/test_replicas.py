@@ -15,13 +15,14 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.exceptions import ValidationError
-from django.db import connection, connections, router, transaction
+from django.db import connection, connections, models, router, transaction
 from django.template.response import SimpleTemplateResponse
 from django.test import TestCase, TransactionTestCase, override_settings, tag
 from django.test.utils import isolate_apps
 
 from databases.replicas import reading, use_primary, use_replica
 from databases.replicas.positions import Mark
+from databases.replicas.router import ReplicaRouter
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.tests.notebook.models import Note
 
@@ -157,6 +158,13 @@ class RoutingTests(TransactionTestCase):
         with use_replica(), override_settings(DATABASE_APPS=[*settings.DATABASE_APPS, "databases.tests.notebook"]):
             self.assertEqual(reads_from(), "default")
 
+    def test_a_model_of_an_app_that_is_not_installed_is_read_from_a_replica(self):
+        with isolate_apps():
+            meta = type("Meta", (), {"app_label": "removed"})
+            model = type("Page", (models.Model,), {"Meta": meta, "__module__": __name__})
+        with use_replica():
+            self.assertEqual(router.db_for_read(model), "replica")
+
     def test_a_user_model_of_another_app_is_read_from_the_primary(self):
         with use_replica(), mock.patch.object(settings, "AUTH_USER_MODEL", "layer_notebook.Note"):
             self.assertEqual(reads_from(), "default")
@@ -185,6 +193,13 @@ class RoutingTests(TransactionTestCase):
         one, two = Note(), Note()
         one._state.db, two._state.db = "replica", "default"
         self.assertTrue(router.allow_relation(one, two))
+
+    def test_other_relations_are_left_to_other_routers(self):
+        for aliases in (("replica", "elsewhere"), ("default", "elsewhere"), ("default", "default")):
+            one, two = Note(), Note()
+            one._state.db, two._state.db = aliases
+            with self.subTest(aliases):
+                self.assertIsNone(ReplicaRouter().allow_relation(one, two))
 
     def test_nothing_is_migrated_on_a_replica(self):
         self.assertFalse(router.allow_migrate("replica", "layer_notebook"))

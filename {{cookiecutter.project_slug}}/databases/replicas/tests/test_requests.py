@@ -41,6 +41,11 @@ def writing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(reads_from())
 
 
+def only_writing(request: HttpRequest) -> HttpResponse:
+    Note.objects.create(text="mine")
+    return HttpResponse("written")
+
+
 def asking(request: HttpRequest) -> HttpResponse:
     with use_replica():
         inside = reads_from()
@@ -97,6 +102,7 @@ urlpatterns = [
     path("reading/", reading),
     path("showing/", showing),
     path("writing/", writing),
+    path("only_writing/", only_writing),
     path("asking/", asking),
     path("seeing/", seeing),
     path("neither/", neither),
@@ -184,6 +190,13 @@ class RequestTests(TransactionTestCase):
         self.assertEqual(get("/writing/").content, b"default")
         self.assertEqual(get("/reading/").content, b"default")
         self.assertEqual(async_to_sync(self.async_client_class().post)("/reading/").content, b"default")
+
+    def test_async_requests_pass_through_middleware_of_others(self):
+        others = "django.middleware.security.SecurityMiddleware"
+        with override_settings(MIDDLEWARE=[others, *MIDDLEWARE, others]):
+            response = async_to_sync(self.async_client.get)("/reading/")
+        self.assertEqual(response.content, b"replica")
+        self.assertTrue(response.has_header("X-Content-Type-Options"))
 
     def test_without_replicas_there_are_no_cookies(self):
         with mock.patch.object(watch, "aliases", return_value=[]):
@@ -324,6 +337,24 @@ class MonotonicTests(WithOtherServers, TransactionTestCase):
             self.assertEqual(len(self.client.get("/reading/").cookies), 2)
         with mock.patch("time.time", lambda: now + COOKIE_SECONDS * 1.2):
             self.assertEqual(self.pages(), {home})
+
+    def test_a_page_that_reads_nothing_says_nothing(self):
+        self.assertFalse(self.client.get("/neither/").cookies)
+        (home,) = self.pages()
+        self.assertFalse(self.client.get("/neither/").cookies)
+        self.assertEqual(self.pages(), {home})
+
+    def test_the_event_loop_never_waits_for_a_mark(self):
+        waits: list[bool] = []
+
+        def mark() -> Mark:
+            waits.append(choice.is_in_event_loop())
+            return Mark(0, None, 0.0)
+
+        for page in ("only_writing", "seeing", "reading"):
+            with mock.patch.object(middleware, "mark_now", mark):
+                async_to_sync(self.async_client.get)(f"/{page}/")
+        self.assertEqual(waits, [False, False])
 
     def test_a_page_for_everybody_gets_no_cookie(self):
         response = self.client.get("/public/")

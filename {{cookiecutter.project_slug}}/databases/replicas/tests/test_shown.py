@@ -7,6 +7,7 @@ from unittest import mock
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
+from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, models
 from django.test import SimpleTestCase, TransactionTestCase, override_settings, tag
@@ -60,6 +61,11 @@ class ShownTests(TransactionTestCase):
         self.assertTrue(0 <= lag < 60, lag)
         self.assertEqual(shown["replicas"], {"replica": {"healthy": True, "position": "16/10", "lag_bytes": 0}})
 
+    def test_the_servers_are_asked_before_the_page_says_whether_they_are_well(self):
+        watch.forget()
+        watch.ask_again.side_effect = lambda *, wait: self.say(STANDBY)
+        self.assertEqual(self.health()[0], 200)
+
     def test_unknown_lag_is_not_shown_as_none(self):
         behind = STANDBY._replace(position=0x1600000003)
         self.say(behind)
@@ -83,11 +89,21 @@ class ShownTests(TransactionTestCase):
         self.assertEqual(shown["replicas"]["replica"]["problem"], "cannot be used (OSError)")
         self.assertNotIn("example.com", str(shown))
 
+    def test_of_one_that_is_not_used_nothing_is_unverified(self):
+        self.say(STANDBY._replace(cluster=None, timeline=0))
+        watch.server("replica").fail(OSError())
+        self.assertNotIn("unverified", self.health()[1]["replicas"]["replica"])
+
     def test_without_the_primary_the_site_is_unhealthy(self):
         watch.server("default").fail(OSError("db.example.com"))
         status, shown = self.health()
         self.assertEqual((status, shown["primary"]), (503, {"healthy": False, "problem": "OSError"}))
-        # How far it is behind is not known now.
+        watch.forget()
+        self.assertEqual(self.health()[1]["primary"], {"healthy": False, "problem": "does not answer"})
+
+    def test_without_the_primary_it_is_not_known_how_far_a_replica_is_behind(self):
+        watch.server("default").fail(OSError())
+        shown = self.health()[1]
         self.assertNotIn("lag_bytes", shown["replicas"]["replica"])
 
     def test_a_primary_without_positions_is_asked_by_connecting(self):
@@ -105,6 +121,7 @@ class ShownTests(TransactionTestCase):
         (warning,) = checks.check_servers(None, databases=["default", "replica"])
         self.assertEqual(warning.id, "databases.W007")
         self.assertIn("may not ask for the cluster and timeline", warning.msg)
+        self.assertIn("FUNCTION pg_control_system(), pg_control_recovery() TO", warning.hint)
 
     def test_the_check_of_servers_warns_of_one_that_is_not_used(self):
         self.assertEqual(checks.check_servers(None, databases=["default", "replica"]), [])
@@ -119,7 +136,8 @@ class ShownTests(TransactionTestCase):
     def test_the_command_shows_it_too_and_fails_for_one_that_is_not_used(self):
         out = StringIO()
         self.print_report(out)
-        self.assertIn("position 16/10, lag_bytes 0", out.getvalue())
+        self.assertIn("replica: replica, ", out.getvalue())
+        self.assertRegex(out.getvalue(), "replication:? +position 16/10, lag_bytes 0")
         self.say(STANDBY._replace(timeline=1))
         with self.assertRaisesMessage(CommandError, "Unhealthy: replica"):
             self.print_report(out)
@@ -143,10 +161,11 @@ class CheckTests(SimpleTestCase):
     @isolate_apps()
     def test_a_key_of_the_user_is_worth_a_warning(self):
         author = models.ForeignKey(get_user_model(), models.CASCADE, related_name="+")
-        model = self.model_with(author=author)
+        editor = models.ForeignKey(get_user_model(), models.CASCADE, related_name="+")
+        model = self.model_with(author=author, editor=editor)
         (warning,) = self.warned(model)
         self.assertEqual(warning.id, "databases.W005")
-        self.assertIn("layer_notebook.Page.author", warning.msg)
+        self.assertIn("layer_notebook.Page.author, layer_notebook.Page.editor: a join", warning.msg)
         with override_settings(READ_FROM_PRIMARY=["layer_notebook"]):
             self.assertEqual(self.warned(model), [])
         with override_settings(APP_DATABASES={**settings.APP_DATABASES, "layer_notebook": "elsewhere"}):
@@ -157,6 +176,12 @@ class CheckTests(SimpleTestCase):
         kind = models.ForeignKey(ContentType, models.CASCADE, related_name="+")
         other = models.ForeignKey("self", models.CASCADE, related_name="+")
         self.assertEqual(self.warned(self.model_with(kind=kind, other=other, text=models.TextField())), [])
+
+    def test_the_checks_are_found_by_their_tags(self):
+        ours = (check for check in registry.registered_checks if check.__module__ == checks.__name__)
+        found = {check.__name__: check.tags for check in ours}
+        models_only = dict.fromkeys(("check_names", "check_joins"), ("models",))
+        self.assertEqual(found, {**models_only, "check_servers": ("database",)})
 
     def test_this_project_has_none(self):
         self.assertEqual([*checks.check_joins(None), *checks.check_names(None)], [])

@@ -114,9 +114,16 @@ class ProblemTests(ClockTests):
         self.answers(STANDBY._replace(timeline=1), OperationalError())
         self.assertIn("is on timeline 1", problem("replica"))
 
+    def test_a_primary_without_positions_is_taken_to_be_there(self):
+        with mock.patch.object(watch, "has_positions", return_value=False):
+            self.assertTrue(watch.primary_answers())
+
     def test_a_primary_that_follows_is_none(self):
-        self.answers(STANDBY, STANDBY)
-        self.assertFalse(watch.primary_answers())
+        for position in (100, 50, None):
+            self.answers(STANDBY, STANDBY._replace(position=position))
+            self.assertFalse(watch.primary_answers())
+            # So nothing is compared with it.
+            self.assertEqual(problem("replica"), "")
 
 
 @override_settings(REPLICA_MAX_LAG_SECONDS=10)
@@ -156,7 +163,16 @@ class LagTests(ClockTests):
         self.at(1000, 100, 100)
         self.assertEqual(self.at(1010, 110, 100), "")
         self.assertEqual(self.at(1010.5, 111, 100), watch.UNKNOWN_LAG)
+        self.assertEqual(self.at(1020, 112, 100), watch.UNKNOWN_LAG)
         self.assertEqual(self.at(1020.5, 112, 100), "is more than 10 seconds behind")
+
+    def test_after_a_failover_nobody_shows_what_the_old_primary_had(self):
+        silent = STANDBY._replace(timeline=0)
+        self.answers(silent)
+        self.assertEqual(problem("replica"), "")
+        self.now += 1
+        self.answers(silent, PRIMARY._replace(timeline=3, position=150))
+        self.assertEqual(problem("replica"), watch.UNKNOWN_LAG)
 
     def test_positions_of_an_old_timeline_do_not_count(self):
         self.at(1000, 500, 100)
@@ -180,9 +196,9 @@ class ThreadTests(SimpleTestCase):
         self.asked: list[str] = []
         self.frozen: set[str] = set()
         self.thaw = threading.Event()
-        self.addCleanup(self.thaw.set)
         stack = ExitStack()
         self.addCleanup(stack.close)
+        self.addCleanup(self.end_threads)
         stack.enter_context(mock.patch.object(watch, "has_positions", return_value=True))
         stack.enter_context(mock.patch.object(watch, "is_primary_itself", return_value=False))
         stack.enter_context(mock.patch.object(positions, "ask", self.ask))
@@ -191,6 +207,13 @@ class ThreadTests(SimpleTestCase):
             mock.patch.object(watch, "connections", {alias: mock.Mock(alias=alias) for alias in ("default", "replica")})
         )
 
+    def end_threads(self):
+        # While their servers are still those of the test.
+        self.thaw.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("asks "):
+                thread.join()
+
     def ask(self, connection: mock.Mock) -> Answer:
         self.asked.append(connection.alias)
         if connection.alias in self.frozen:
@@ -198,7 +221,15 @@ class ThreadTests(SimpleTestCase):
         return PRIMARY if connection.alias == DEFAULT_DB_ALIAS else STANDBY
 
     def test_the_first_request_waits_for_the_answers(self):
-        watch.ask_again(wait=True)
+        self.frozen = {"replica", "default"}
+        join = threading.Thread.join
+
+        def wait(thread: threading.Thread, timeout: float) -> None:
+            self.thaw.set()
+            join(thread)
+
+        with mock.patch("threading.Thread.join", wait):
+            watch.ask_again(wait=True)
         self.assertEqual(sorted(self.asked), ["default", "replica"])
         self.assertEqual(problem("replica"), "")
 
@@ -224,6 +255,23 @@ class ThreadTests(SimpleTestCase):
                     watch.ask_again(wait=True)
                 self.assertEqual(joined, [0.0])
                 self.assertEqual(self.asked.count(frozen), 1)
+
+    def test_nobody_waits_for_one_that_has_failed_or_whose_answer_is_still_good(self):
+        now = watch.monotonic()
+        self.frozen = {"replica", "default"}
+        watch.server("replica").fail(OperationalError())
+        watch.server("default").answered_at = now
+        with mock.patch("threading.Thread.join", side_effect=AssertionError("waits")):
+            watch.ask_again(wait=True)
+        # They are asked nevertheless.
+        for alias in self.frozen:
+            self.assertIsNotNone(watch.server(alias).waits_since)
+
+    def test_a_process_can_end_while_a_server_hangs(self):
+        self.frozen = {"replica", "default"}
+        watch.ask_again(wait=False)
+        asking = {thread.name: thread.daemon for thread in threading.enumerate() if thread.name.startswith("asks ")}
+        self.assertEqual(asking, {"asks default": True, "asks replica": True})
 
     def test_who_must_not_wait_does_not(self):
         self.frozen = {"replica", "default"}

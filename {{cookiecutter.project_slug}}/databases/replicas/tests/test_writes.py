@@ -73,8 +73,10 @@ class StaleInstanceTests(TransactionTestCase):
     def test_a_new_row_may_be_made_of_it(self):
         self.note.pk = None
         self.note.save()
+        forget_everything()
         with use_replica():
             other = Note.objects.order_by("pk").first()
+        self.assertEqual(other._state.db, "replica")
         other.pk, other._state.adding = 77, True
         other.save()
         self.assertEqual(Note.objects.count(), 3)
