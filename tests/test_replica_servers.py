@@ -104,8 +104,8 @@ def test_after_a_failover_nobody_reads_a_dead_timeline(
         primary.crash()
         heir.promote()
         wait_until(lambda: writes(ann))
-        # The orphan is well, and is not behind the server that it follows. Who has written never reads it, and nobody
-        # does as soon as the process has asked its new primary.
+        # The orphan is well, and is not behind the server that it follows. A visitor who has written never reads
+        # it, and no one else as soon as the process has asked its new primary.
         assert {ann.sees("read") for _ in range(20)} == {OTHER}
         story.wait_for(OTHER)
         assert {visitor.sees("read") for _ in range(20) for visitor in (ann, story.new())} == {OTHER}
@@ -380,7 +380,7 @@ urlpatterns = [path("read/", lambda request: HttpResponse(Note.objects.get()._st
 def test_no_request_fails_while_a_replica_on_mariadb_hangs(
     bake: Baker, environment: Environments, mariadb: Mariadb, tmp_path: Path
 ) -> None:
-    # No replication: the second server has the same row. What counts is that nobody waits for it.
+    # No replication: the second server has the same row. What counts is that no request waits for it.
     project = bake(
         primary_database="mysql",
         secondary_database="none",

@@ -24,7 +24,7 @@ UPDATE = "`make reads` regenerates it; review the difference before you commit i
 
 
 def requests_and_writes(story: Story) -> None:
-    """Tell where reads of requests go, and of those that have written."""
+    """Tell where reads of requests go, before and after writes."""
     saw = story.saw
     saw("a page", "read", "nothing requires the primary")
     saw("a page, async", "async_read", "nothing requires the primary")
@@ -47,7 +47,7 @@ def requests_and_writes(story: Story) -> None:
     saw("in `on_commit()`, after a write", "read_on_commit", "the request has written")
     saw("a stream", "stream", "it begins when the request has ended")
     saw("a stream inside `use_replica()`", "stream_with_use_replica", "the code asks for it")
-    saw("a template that is rendered late", "late", "the request goes on")
+    saw("a template that is rendered late", "late", "it still belongs to the request")
     saw("a thread of a view", "task", "it does not know its request")
     saw("… that runs in `copy_context()`", "thread_with_context", "it is part of its request")
     assert {story.new().sees("same") for _ in range(20)} == {ONE, OTHER}, "A request changes its replica."

@@ -1,4 +1,4 @@
-"""What a statement does, by its words, for whoever watches the writes of a connection. A function may write unseen."""
+"""What a statement does, by its words, for code that watches the writes of a connection. Functions may write unseen."""
 
 from __future__ import annotations
 

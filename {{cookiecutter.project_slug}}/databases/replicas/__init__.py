@@ -1,4 +1,4 @@
-"""Reads from replicas of the primary. Nobody reads older rows than they wrote or saw, and no old row is saved."""
+"""Reads from replicas of the primary. No visitor reads older rows than they wrote or saw, and no old row is saved."""
 
 from .reading import use_primary, use_replica
 

@@ -23,7 +23,7 @@ def install() -> None:
 
 
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error for each name in `READ_FROM_PRIMARY` that is none: its rows would be read from replicas."""
+    """Return an error for each wrong name in `READ_FROM_PRIMARY`: its rows would be read from replicas."""
     return [
         checks.Error(
             f"READ_FROM_PRIMARY names {name!r}, which is neither an installed app nor a model (app.Model).",
@@ -43,7 +43,7 @@ def check_joins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         for model in apps.get_models()
         if PRIMARY in roles_of_model(model) and not is_read_from_primary(model)
         for field in model._meta.local_fields
-        # A content type is a name, which lets nobody in.
+        # A content type is only a name. It gives a user no rights.
         if field.related_model and is_read_from_primary(field.related_model)
         if field.related_model._meta.app_label != "contenttypes"
     ]
@@ -53,7 +53,7 @@ def check_joins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         checks.Warning(
             f"{', '.join(found)}: a join by this key reads the row of the user or permission from a replica, which may "
             "lag.",
-            hint="Let no such join decide what somebody may do. Then add databases.W005 to SILENCED_SYSTEM_CHECKS, or "
+            hint="Let no such join decide what a user may do. Then add databases.W005 to SILENCED_SYSTEM_CHECKS, or "
             "put the model into READ_FROM_PRIMARY (config/databases.py).",
             id="databases.W005",
         )
@@ -63,7 +63,7 @@ def check_joins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 def check_servers(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Warn of replicas that nothing is read from, and of those that cannot be verified. It asks the servers."""
+    """Warn of replicas that are not used, and of replicas that cannot be verified. This asks the servers."""
     found: list[checks.CheckMessage] = []
     for alias in filter(watch.is_replica, databases or []):
         status = status_of(alias)

@@ -42,7 +42,7 @@ class Work:
         if self.alias is None and self.is_request:
             self.alias = choose(self.visit.mark, self.visit.homes)
         elif self.alias is None and not is_in_event_loop():
-            # Whoever sent a task, or ran before this block, has committed by now.
+            # The sender of a task, and code before this block, have committed by now.
             self.alias = choose(mark_now(at=_wrote_at.get()), patient=True)
         return self.alias or DEFAULT_DB_ALIAS
 
@@ -124,7 +124,7 @@ class reading:
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            # Each call has a block of its own.
+            # Each call has a separate block.
             with reading(from_replica=self._from_replica):
                 result = function(*args, **kwargs)
                 if not inspect.iscoroutine(result):

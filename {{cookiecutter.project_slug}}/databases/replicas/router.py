@@ -47,7 +47,7 @@ class ReplicaRouter:
 
 
 def is_read_from_primary(model: type[Model]) -> bool:
-    """Return whether rows of a model, or those of what it is derived from or links, are never read from a replica."""
+    """Return whether a model, or one that it is derived from or links, is never read from a replica."""
     names = (*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY)
     never = {name.lower() for name in names}
     if model._meta.app_label in never:

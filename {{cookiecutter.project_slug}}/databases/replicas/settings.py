@@ -39,7 +39,7 @@ def _replica(config: dict[str, Any], answer_seconds: float) -> dict[str, Any]:
         # SQLite would make a file that is missing, and write to one that is there.
         config["NAME"] = f"{Path(config['NAME']).as_uri()}?mode=ro"
     elif config["ENGINE"] == ENGINES["mysql"]:
-        # The check of a connection that is open already has no limit of its own. Whole seconds.
+        # MySQL's driver cannot limit the check of a connection that is open. Whole seconds.
         config["CONN_MAX_AGE"] = 0
         options["connect_timeout"] = min(options["connect_timeout"], ceil(answer_seconds))
     return config

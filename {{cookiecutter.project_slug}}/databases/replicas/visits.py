@@ -1,7 +1,7 @@
 """What a visitor has written and seen, in signed cookies: the next page shows at least that.
 
-Each response that has something to say sets a cookie of another name, and deletes those that came with its request. So
-the order in which a browser gets two responses does not matter: it keeps both cookies, and the newer one counts.
+A response sets a cookie of another name, and deletes the cookies that came with its request. So the order in which a
+browser gets two responses does not matter: it keeps both cookies, and the newer one counts.
 """
 
 from __future__ import annotations

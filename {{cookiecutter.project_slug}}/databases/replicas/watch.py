@@ -1,7 +1,7 @@
 """What this process knows of the primary and its replicas, and which replica may answer.
 
 Threads ask the servers, at most once in `ASK_SECONDS` and only while replicas are read. So a server that hangs costs
-nobody more than `REPLICA_ANSWER_SECONDS`, on any engine: a thread can be left alone, a driver's call cannot.
+no request more than `REPLICA_ANSWER_SECONDS`, on any engine: a request can leave a thread, but no call of a driver.
 """
 
 from __future__ import annotations
@@ -100,20 +100,20 @@ def is_primary_itself(alias: str) -> bool:
 
 
 def ask_again(*, wait: bool) -> None:
-    """Ask the servers whose answers are old, and wait for those of which no answer is good, if that is wanted."""
+    """Ask the servers whose answers are old. With `wait`, wait for servers without a good answer."""
     pending: list[tuple[Server, float]] = []
     primary = [DEFAULT_DB_ALIAS] if has_positions() else []
     for alias in primary + [each for each in aliases() if not is_primary_itself(each)]:
         known, now = server(alias), monotonic()
-        patience = JOIN_SECONDS
+        seconds = JOIN_SECONDS
         if known.waits_since is None and now - known.asked_at > (RETRY_SECONDS if known.error else ASK_SECONDS):
             known.waits_since = known.asked_at = now
             known.thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
             known.thread.start()
-            # Whoever meets a server that hangs waits for it. The others do not.
-            patience = settings.REPLICA_ANSWER_SECONDS
+            # The first request that meets a server that hangs waits for it. The others do not.
+            seconds = settings.REPLICA_ANSWER_SECONDS
         if wait and known.waits_since is not None and not known.error and not known.is_known():
-            pending.append((known, known.waits_since + patience))
+            pending.append((known, known.waits_since + seconds))
     for known, end in pending:
         if known.thread:
             known.thread.join(max(0.0, end - monotonic()))

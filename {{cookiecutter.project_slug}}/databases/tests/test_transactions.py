@@ -133,7 +133,7 @@ class UncoveredWriteTests(WithAnotherDatabase, TransactionTestCase):
 
 
 class MethodsWithATransactionTests(WithAnotherDatabase, TransactionTestCase):
-    """`get_or_create()` and `update_or_create()` open a transaction of their own, which looks like one of yours."""
+    """`get_or_create()` and `update_or_create()` open a transaction, which looks like one of yours."""
 
     CALLS = {
         "get_or_create": lambda: Thing.objects.using(ELSEWHERE).get_or_create(name="new"),

@@ -121,7 +121,7 @@ class ChoiceTests(TransactionTestCase):
         asked = mock.patch.object(positions, "ask", return_value=Answer(5, 1))
         with clock, asked as ask, mock.patch.object(choice.time, "sleep"):
             self.assertEqual(choose(Mark(1, 6, 0.0), patient=True), "default")
-        # The clock goes on by a tenth of a second with each look at it.
+        # Each reading of the clock moves it forward by a tenth of a second.
         self.assertLess(ask.call_count, 14)
 
     def test_a_replica_is_the_same_when_the_order_of_urls_changes(self):

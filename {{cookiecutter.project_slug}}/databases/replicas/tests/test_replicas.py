@@ -103,7 +103,7 @@ class RoutingTests(TransactionTestCase):
             self.assertEqual(reads_from(), "default")
 
     def test_a_block_waits_for_a_replica_that_shows_what_was_committed_before_it(self):
-        # Such as the rows that whoever sent this task has written.
+        # Such as the rows that the sender of this task has written.
         chosen = mock.patch.object(reading, "choose", return_value="replica")
         marked = mock.patch.object(reading, "mark_now", return_value=Mark(1, 5, 0.0))
         with chosen as choose, marked as mark_now, use_replica():

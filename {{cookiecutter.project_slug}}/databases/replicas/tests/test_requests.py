@@ -1,4 +1,4 @@
-"""Safe requests read from a replica; whoever has written or seen something never gets older rows."""
+"""Safe requests read from a replica. A visitor who has written or seen something never gets older rows."""
 
 import contextlib
 import time
@@ -129,7 +129,7 @@ class RequestTests(TransactionTestCase):
     def test_a_request_reads_from_a_replica(self):
         response = self.client.get("/reading/")
         self.assertEqual(response.content, b"replica")
-        # There is one replica, so there is none to go back to.
+        # With one replica, there is no other one that may show less.
         self.assertFalse(response.cookies)
         self.assertFalse(response.has_header("Vary") or response.has_header("Cache-Control"))
 

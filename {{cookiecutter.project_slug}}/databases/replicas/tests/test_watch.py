@@ -1,4 +1,4 @@
-"""What a process knows of its servers: who may answer, and that nobody waits for one that hangs."""
+"""What a process knows of its servers: which one may answer, and that no request waits for one that hangs."""
 
 import threading
 from contextlib import ExitStack
