@@ -79,15 +79,17 @@ def _remember(response: HttpResponseBase, work: Work) -> None:
     if not watch.aliases() or connections[DEFAULT_DB_ALIAS].in_atomic_block:
         # In a transaction around requests, that of a TestCase, nothing that they write is there for anybody else.
         return
-    visit, is_monotonic = work.visit, settings.REPLICA_MONOTONIC_READS
+    # A public page is the same for everybody.
+    is_monotonic = settings.REPLICA_MONOTONIC_READS and "public" not in response.get("Cache-Control", "")
+    visit = work.visit
     if all(map(watch.is_primary_itself, watch.aliases())):
         # In development and tests, nothing can be older, and no query need ask how old it is.
         if work.has_written:
             remember(response, visit, Mark(0, None, time.time()))
     elif work.has_written or (is_monotonic and work.has_read_primary):
         remember(response, visit, mark_now())
-    # A public page is the same for everybody. With one replica, all that is left is the primary, which is newer.
-    elif is_monotonic and len(watch.aliases()) > 1 and "public" not in response.get("Cache-Control", ""):
+    # With one replica, all that is left is the primary, which is newer.
+    elif is_monotonic and len(watch.aliases()) > 1:
         home = name_of(work.alias) if watch.is_replica(work.alias) else ""
         is_old = time.time() - visit.made_at > COOKIE_SECONDS / 2
         if home and (is_old or visit.homes != {home}):

@@ -107,6 +107,7 @@ urlpatterns = [
     path("seeing/", seeing),
     path("neither/", neither),
     path("public/", cache_control(public=True)(reading)),
+    path("public_seeing/", cache_control(public=True)(seeing)),
     path("failing/<word>/", failing),
     path("failing_async/", failing_async),
     path("failing_late/", failing_late),
@@ -357,9 +358,10 @@ class MonotonicTests(WithOtherServers, TransactionTestCase):
         self.assertEqual(waits, [False, False])
 
     def test_a_page_for_everybody_gets_no_cookie(self):
-        response = self.client.get("/public/")
-        self.assertFalse(response.cookies)
-        self.assertEqual(response["Cache-Control"], "public")
+        for page in ("public", "public_seeing"):
+            response = self.client.get(f"/{page}/")
+            self.assertFalse(response.cookies)
+            self.assertEqual(response["Cache-Control"], "public")
 
     @override_settings(REPLICA_MONOTONIC_READS=False)
     def test_it_can_be_turned_off(self):
