@@ -158,9 +158,11 @@ middleware.SAFE = {"GET", "POST"}
 writes.is_replica = lambda alias: False
 """
 UPDATES = 50
+#: Milliseconds.
+LAGS = [0, 20, 100]
 
 
-@pytest.mark.parametrize("lag", [0, 20, 100])
+@pytest.mark.parametrize("lag", LAGS)
 def test_no_update_is_lost(
     lag: int, replica_project: Bake, replica_env: dict[str, str], tools: Environment, replicas: Servers
 ) -> None:
@@ -178,8 +180,8 @@ def test_no_update_is_lost(
             kept.append(int(counter.sees("seconds")) - before)
     print(f"At {lag} ms of lag {kept[0]} of {UPDATES} updates are kept, without the rules {kept[1]}")
     assert kept[0] == UPDATES
-    if lag:
-        # The control: a form that reads a replica undoes them.
+    if lag == max(LAGS):
+        # The control: a form that reads a replica undoes them. On a busy machine, a request takes a shorter lag's time.
         assert kept[1] < UPDATES
 
 
