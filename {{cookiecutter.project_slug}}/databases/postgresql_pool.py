@@ -42,6 +42,8 @@ class LimitedConnection(Connection[Any]):
 
     #: How long the client waits. Until `connect` knows the limit of statements, this one.
     answer_seconds: float = CHECK_SECONDS
+    #: Waits that began before this time end with an error, because it is known that the server hangs.
+    given_up_at = -inf
     #: The server's limit for statements. Milliseconds; 0 is no limit.
     statement_timeout = 0
 
@@ -106,8 +108,7 @@ class LimitedConnection(Connection[Any]):
 
     def _limited(self, gen: Any) -> Generator[Any, Any, Any]:
         """Pass everything on to and from a generator of psycopg, which it resumes at least every 0.1 seconds."""
-        seconds = self.answer_seconds
-        end, ready = monotonic() + seconds, None
+        seconds, since, ready = self.answer_seconds, monotonic(), None
         while True:
             try:
                 wanted = gen.send(ready)
@@ -115,10 +116,10 @@ class LimitedConnection(Connection[Any]):
                 return stop.value
             ready = yield wanted
             if ready:
-                end = monotonic() + seconds
-            elif monotonic() > end:
+                since = monotonic()
+            elif monotonic() > since + seconds or since < self.given_up_at:
                 self.close()
-                raise OperationalError(f"the server sent nothing for {seconds} seconds")
+                raise OperationalError(f"the server sent nothing for {monotonic() - since:.1f} seconds")
 
 
 def refuse_waiting(pool: ConnectionPool[Any]) -> None:

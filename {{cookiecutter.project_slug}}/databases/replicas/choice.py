@@ -6,7 +6,10 @@ import asyncio
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Collection
+from typing import Any
+from weakref import WeakSet
 from zlib import crc32
 
 from django.conf import settings
@@ -18,6 +21,8 @@ from databases.replicas.positions import Mark
 
 logger = logging.getLogger(__name__)
 
+#: Sessions on replicas that can give up waiting, in this process.
+_sessions: defaultdict[str, WeakSet[Any]] = defaultdict(WeakSet)
 #: Seconds between two questions to a replica that is to catch up.
 CATCH_UP_SECONDS = 0.02
 
@@ -67,6 +72,8 @@ def _opens(alias: str) -> bool:
     try:
         # A cursor needs a connection, and a check of its health.
         connections[alias].cursor().close()
+        if hasattr(connections[alias].connection, "given_up_at"):
+            _sessions[alias].add(connections[alias].connection)
     except Error as error:
         known.fail(error)
         _report(alias, watch.problem(alias))
@@ -97,8 +104,11 @@ def shows(alias: str, after: Mark, end: float) -> bool:
 
 
 def _report(alias: str, reason: str) -> None:
-    """Log once that a replica is not used any more, and once that it is used again."""
+    """Log once that a replica is not used any more, and once that it is used again. Wake requests that wait for it."""
     known = watch.server(alias)
+    for session in tuple(_sessions[alias]) if known.hangs() else ():
+        # Requests that wait for it get an error now, and ask the primary.
+        session.given_up_at = time.monotonic()
     if bool(reason) != known.is_reported and reason not in (watch.UNKNOWN_LAG, watch.UNASKED):
         known.is_reported = bool(reason)
         logger.warning(

@@ -19,10 +19,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from databases.replicas import positions
 from databases.replicas.positions import Answer
 
-#: An answer is good for this time, and then for the time that the next one may take.
-ASK_SECONDS = 1.0
-#: How often a server is asked that has failed: each time, the driver may log that it failed again.
-RETRY_SECONDS = 5.0
+#: An answer is good for this time, and then for the time that the next one may take. A server that has failed is asked
+#: less often: each time, the driver may log that it failed again.
+ASK_SECONDS, RETRY_SECONDS = 1.0, 5.0
 #: Seconds for which a request joins another one that waits for the same server.
 JOIN_SECONDS = 0.1
 #: What is no trouble, and therefore in no log.
@@ -45,9 +44,8 @@ class Server:
     error: str = ""
     failed_at: float = -inf
     is_ahead: bool = False
-    #: Whether the log says that it is not used.
+    #: Whether the log says that it is not used, and since when a request waits for a connection to it.
     is_reported: bool = False
-    #: When a request began to open a connection that is not open yet.
     opens_since: float | None = None
 
     def fail(self, error: BaseException) -> None:
@@ -165,9 +163,7 @@ def problem(alias: str) -> str:
 
 
 def _lags(position: int | None) -> str:
-    if position is None:
-        return "has replayed nothing yet"
-    at_least, at_most = lag(position)
+    at_least, at_most = (0.0, None) if position is None else lag(position)
     if at_least > settings.REPLICA_MAX_LAG_SECONDS:
         return f"is more than {settings.REPLICA_MAX_LAG_SECONDS} seconds behind"
     return "" if at_most is not None and at_most <= settings.REPLICA_MAX_LAG_SECONDS else UNKNOWN_LAG
@@ -183,7 +179,6 @@ def _ask(alias: str, known: Server) -> None:
         if known.failed_at <= asked:
             known.error = ""
     except Exception as error:
-        # Whatever it is, this database cannot be used.
         known.fail(error)
     finally:
         known.waits_since = None
@@ -191,7 +186,7 @@ def _ask(alias: str, known: Server) -> None:
 
 
 def _note_position(asked: float, answer: Answer) -> None:
-    """Compare the replicas with a new position of the primary. No standby that answered earlier is ahead of it."""
+    """Compare the replicas with the primary's new position. No standby that answered earlier is ahead of it."""
     if answer.timeline != server(DEFAULT_DB_ALIAS).answer.timeline:
         # The old primary may have been further than the new one is.
         _history.clear()

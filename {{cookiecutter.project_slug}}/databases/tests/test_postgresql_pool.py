@@ -32,7 +32,7 @@ print(json.dumps([found["CONN_MAX_AGE"], pool["max_size"] - settings.DATABASE_PO
 
 class WaitTests(SimpleTestCase):
     def test_only_silence_for_the_whole_limit_is_an_error(self):
-        session = mock.Mock(answer_seconds=12)
+        session = mock.Mock(answer_seconds=12, given_up_at=-math.inf)
         with mock.patch.object(postgresql_pool, "monotonic", return_value=0) as clock:
             waiting = LimitedConnection._limited(session, (None for _ in count()))
             next(waiting)
@@ -41,6 +41,18 @@ class WaitTests(SimpleTestCase):
             clock.return_value = 24
             self.assertRaises(psycopg.OperationalError, waiting.send, 0)
         session.close.assert_called_once_with()
+
+    def test_a_wait_for_a_server_that_is_known_to_hang_is_given_up(self):
+        session = mock.Mock(answer_seconds=math.inf, given_up_at=-math.inf)
+        with mock.patch.object(postgresql_pool, "monotonic", return_value=10) as clock:
+            old = LimitedConnection._limited(session, (None for _ in count()))
+            next(old)
+            old.send(0)
+            clock.return_value = session.given_up_at = 20
+            new = LimitedConnection._limited(session, (None for _ in count()))
+            next(new)
+            new.send(0)
+            self.assertRaises(psycopg.OperationalError, old.send, 0)
 
     def test_requests_wait_while_the_pool_has_a_connection(self):
         request = mock.Mock()

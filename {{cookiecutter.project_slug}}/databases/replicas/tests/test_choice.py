@@ -69,6 +69,18 @@ class ChoiceTests(TransactionTestCase):
             ],
         )
 
+    def test_requests_that_wait_for_one_that_hangs_give_up(self):
+        waiting, other = mock.Mock(given_up_at=0.0), mock.Mock(given_up_at=0.0)
+        for alias, session in (("replica", waiting), ("replica_2", other)):
+            choice._sessions[alias].add(session)
+        self.problems = {"replica": "does not answer", "replica_2": "is not a standby"}
+        watch.server("replica").waits_since = choice.time.monotonic() - 60
+        before = choice.time.monotonic()
+        with self.assertLogs("databases", "WARNING"):
+            choose(NOTHING)
+        self.assertGreaterEqual(waiting.given_up_at, before)
+        self.assertEqual(other.given_up_at, 0.0)
+
     def test_unknown_lag_is_not_worth_a_line(self):
         self.problems["replica"] = watch.UNKNOWN_LAG
         with self.assertNoLogs("databases"):

@@ -103,7 +103,7 @@ class ProblemTests(ClockTests):
 
     def test_a_standby_that_has_replayed_nothing_may_not(self):
         self.answers(STANDBY._replace(position=None))
-        self.assertEqual(problem("replica"), "has replayed nothing yet")
+        self.assertEqual(problem("replica"), watch.UNKNOWN_LAG)
 
     def test_while_the_primary_is_down_an_old_page_is_better_than_none(self):
         self.answers(STANDBY._replace(position=50))
