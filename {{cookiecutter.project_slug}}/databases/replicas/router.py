@@ -48,8 +48,7 @@ class ReplicaRouter:
 
 def is_read_from_primary(model: type[Model]) -> bool:
     """Return whether a model, or one that it is derived from or links, is never read from a replica."""
-    names = (*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY)
-    never = {name.lower() for name in names}
+    never = {name.lower() for name in (*ALWAYS_PRIMARY, settings.AUTH_USER_MODEL, *settings.READ_FROM_PRIMARY)}
     if model._meta.app_label in never:
         return True
     # A proxy of the user shows the user's row, in whichever app it is. An automatic table of links belongs to a model.
