@@ -1,10 +1,14 @@
 """Which replica answers: one that may, and that a connection can be opened to."""
 
+import contextlib
+import sqlite3
+import tempfile
 from collections import Counter
+from pathlib import Path
 from unittest import mock
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.test import SimpleTestCase, TransactionTestCase, override_settings, tag
 
 from databases.environment import ENGINES
@@ -14,6 +18,7 @@ from databases.replicas.positions import Answer, Mark
 from databases.replicas.settings import replica_databases
 from databases.replicas.tests.fresh_replicas import forget_everything
 from databases.replicas.visits import NOTHING
+from databases.tests.notebook.models import Note
 
 #: What drivers raise for a lost connection. Its class is no subclass of `DatabaseError`.
 LOST = InterfaceError("to db.example.com as ann")
@@ -281,3 +286,50 @@ class SettingsTests(SimpleTestCase):
     def test_without_urls_production_has_none_and_development_reads_the_primary(self):
         self.assertEqual(replica_databases([], None, 1), {})
         self.assertEqual(replica_databases([], {"ENGINE": "x"}, 1), {"replica": {"ENGINE": "x"}})
+
+
+if connection.vendor == "sqlite":
+
+    class FileTests(SimpleTestCase):
+        """Has a file as a replica, as a tool that copies the primary's file would make it."""
+
+        databases = {"default", "replica"}
+
+        def setUp(self):
+            forget_everything()
+            self.addCleanup(forget_everything)
+            folder = tempfile.TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            self.file = Path(folder.name) / "copy.sqlite3"
+            entry = replica_databases([f"sqlite:///{self.file}"], None, 1)["replica"]
+            entry = connections.configure_settings({"default": {}, "replica_file": entry})["replica_file"]
+            for patch in (
+                mock.patch.dict(connections.settings, replica_file=entry),
+                mock.patch.object(watch, "aliases", return_value=["replica_file"]),
+                # Django lets a test connect only to the databases that its class names.
+                mock.patch.object(FileTests, "databases", {"default", "replica_file"}),
+            ):
+                patch.start()
+                self.addCleanup(patch.stop)
+            self.addCleanup(self.close)
+
+        def close(self) -> None:
+            connections["replica_file"].close()
+            del connections["replica_file"]
+
+        def test_it_is_read_and_never_written(self):
+            with contextlib.closing(sqlite3.connect(self.file)) as made:
+                made.execute("CREATE TABLE layer_notebook_note (id integer, text text, created datetime)")
+                made.execute("INSERT INTO layer_notebook_note VALUES (1, 'a copy', '2026-01-01')")
+                made.commit()
+            self.assertEqual(choose(NOTHING), "replica_file")
+            notes = Note.objects.using("replica_file")
+            self.assertEqual(notes.get().text, "a copy")
+            with self.assertRaisesMessage(OperationalError, "readonly"):
+                notes.update(text="written")
+
+        def test_one_that_is_missing_is_not_used_and_not_made(self):
+            with self.assertLogs("databases", "WARNING") as logs:
+                self.assertEqual(choose(NOTHING), "default")
+            self.assertIn("replica_file cannot be used (OperationalError)", logs.output[0])
+            self.assertFalse(self.file.exists())
