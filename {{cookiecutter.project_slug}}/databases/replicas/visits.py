@@ -19,7 +19,6 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from databases.replicas.positions import Answer, Mark
 
-PREFIX = "replica_"
 #: How many names there are: more than responses to one visitor are under way, and few enough for a server's limit.
 NAMES = 16
 #: Seconds for which a cookie is valid: far longer than a replica may lag before it is skipped.
@@ -42,7 +41,7 @@ def visit_of(request: HttpRequest) -> Visit:
     """Return what the cookies of a request say. They are signed, so a client cannot forge them."""
     found: dict[str, tuple[Mark, str, float]] = {}
     for name in request.COOKIES:
-        said = name.startswith(PREFIX) and request.get_signed_cookie(name, default=None, max_age=COOKIE_SECONDS)
+        said = name.startswith(_prefix()) and request.get_signed_cookie(name, default=None, max_age=COOKIE_SECONDS)
         # Another release may have written it in another way.
         with contextlib.suppress(ValueError):
             if said:
@@ -69,7 +68,7 @@ def remember(response: HttpResponseBase, visit: Visit, mark: Mark, home: str = "
     }
     for old in visit.cookies:
         response.delete_cookie(old, **where)
-    name = f"{PREFIX}{random.randrange(NAMES)}"  # noqa: S311
+    name = f"{_prefix()}{random.randrange(NAMES)}"  # noqa: S311
     response.set_signed_cookie(
         name,
         f"{mark.timeline}/{position}/{mark.at}/{home}/{time.time()}",
@@ -81,3 +80,8 @@ def remember(response: HttpResponseBase, visit: Visit, mark: Mark, home: str = "
     # A cache that several visitors share must not give one the cookie of another.
     patch_vary_headers(response, ("Cookie",))
     patch_cache_control(response, private=True)
+
+
+def _prefix() -> str:
+    # Another site of the same domain has another name for its session, and must not take our cookies for its own.
+    return f"{settings.SESSION_COOKIE_NAME}_replica_"

@@ -19,7 +19,7 @@ from django.views.decorators.cache import cache_control
 from databases.replicas import choice, middleware, use_primary, use_replica, visits, watch, writes
 from databases.replicas.positions import Mark
 from databases.replicas.tests.fresh_replicas import forget_everything
-from databases.replicas.visits import COOKIE_SECONDS, PREFIX
+from databases.replicas.visits import COOKIE_SECONDS
 from databases.tests.notebook.models import Note
 
 
@@ -168,13 +168,21 @@ class RequestTests(TransactionTestCase):
         self.assertEqual(self.gets("asking"), "default")
 
     def test_a_client_cannot_pin_itself(self):
-        self.client.cookies[f"{PREFIX}1"] = "1//9e9//9e9"
+        self.client.cookies["sessionid_replica_1"] = "1//9e9//9e9"
         self.assertEqual(self.gets("reading"), "replica")
+
+    def test_another_site_of_the_same_domain_has_other_cookies(self):
+        self.gets("writing")
+        with override_settings(SESSION_COOKIE_NAME="another"):
+            self.assertEqual(self.gets("reading"), "replica")
+            self.gets("writing")
+        self.assertEqual(len([cookie for cookie in self.client.cookies.values() if cookie.value]), 2)
+        self.assertEqual(self.gets("reading"), "default")
 
     def test_what_cannot_be_read_is_ignored(self):
         response = HttpResponse()
         for number, said in enumerate(("", "1/2", "a/b/c/d/e", "1//1.0//2.0/3")):
-            response.set_signed_cookie(f"{PREFIX}{number}", said)
+            response.set_signed_cookie(f"sessionid_replica_{number}", said)
         self.client.cookies.update(response.cookies)
         self.assertEqual(self.gets("reading"), "replica")
 
