@@ -3,7 +3,7 @@
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 
 from tests.support import sites
@@ -52,9 +52,25 @@ class Story:
         """Return a visitor without cookies."""
         return Visitor(self.site)
 
-    def saw(self, situation: str, page: str, why: str, *, method: str = "GET", visitor: Visitor | None = None) -> None:
-        """Ask for a page often, each time as a new visitor or always as this one, and note who answered."""
-        found = {(visitor or self.new()).sees(page, method) for _ in range(20)}
+    def saw(
+        self,
+        situation: str,
+        page: str,
+        why: str,
+        *,
+        method: str = "GET",
+        visitor: Visitor | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> None:
+        """Ask for a page often, each time as a new visitor or always as this one, and note who answered.
+
+        Argument `cookies`: what each new visitor has.
+        """
+        found = set()
+        for _ in range(20):
+            asking = visitor or self.new()
+            asking.cookies |= cookies or {}
+            found.add(asking.sees(page, method))
         where = REPLICA if found == {ONE, OTHER} else " and ".join(sorted(found))
         self.seen.append((situation, where, why))
 

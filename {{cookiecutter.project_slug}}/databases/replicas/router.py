@@ -15,7 +15,7 @@ from databases.replicas.reading import alias_for_read
 from databases.replicas.watch import is_replica
 
 #: Apps that are always read from the primary, because outdated rows would let in users who have lost the right to.
-ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "django_cache", "sessions"}
+ALWAYS_PRIMARY = {"admin", "auth", "contenttypes", "django_cache"}
 
 
 class ReplicaRouter:
