@@ -4,6 +4,7 @@ import threading
 from contextlib import ExitStack
 from unittest import mock
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.test import SimpleTestCase, override_settings, tag
 
@@ -188,48 +189,57 @@ class LagTests(ClockTests):
 
 
 class ThreadTests(SimpleTestCase):
-    """Asks in real threads, of servers that answer when the test lets them."""
+    """Asks in real threads, by a clock that goes on only while a request waits for a server that is frozen."""
 
     def setUp(self):
         forget_everything()
         self.addCleanup(forget_everything)
+        self.now = 0.0
         self.asked: list[str] = []
+        self.waited: list[float] = []
         self.frozen: set[str] = set()
+        self.asks = {alias: threading.Event() for alias in ("default", "replica")}
         self.thaw = threading.Event()
+        self.join = threading.Thread.join
         stack = ExitStack()
         self.addCleanup(stack.close)
         self.addCleanup(self.end_threads)
-        stack.enter_context(mock.patch.object(watch, "has_positions", return_value=True))
-        stack.enter_context(mock.patch.object(watch, "is_primary_itself", return_value=False))
-        stack.enter_context(mock.patch.object(positions, "ask", self.ask))
-        # Of these tests' servers there is nothing to close.
-        stack.enter_context(
-            mock.patch.object(watch, "connections", {alias: mock.Mock(alias=alias) for alias in ("default", "replica")})
-        )
+        for patch in (
+            mock.patch.object(watch, "monotonic", lambda: self.now),
+            mock.patch.object(watch, "has_positions", return_value=True),
+            mock.patch.object(watch, "is_primary_itself", return_value=False),
+            mock.patch.object(positions, "ask", self.ask),
+            # Of these tests' servers there is nothing to close.
+            mock.patch.object(watch, "connections", {alias: mock.Mock(alias=alias) for alias in self.asks}),
+            mock.patch("threading.Thread.join", lambda thread, timeout: self.wait(thread, timeout)),
+        ):
+            stack.enter_context(patch)
 
     def end_threads(self):
         # While their servers are still those of the test.
         self.thaw.set()
         for thread in threading.enumerate():
             if thread.name.startswith("asks "):
-                thread.join()
+                self.join(thread)
 
     def ask(self, connection: mock.Mock) -> Answer:
         self.asked.append(connection.alias)
+        self.asks[connection.alias].set()
         if connection.alias in self.frozen:
-            self.thaw.wait(5)
+            self.thaw.wait()
         return PRIMARY if connection.alias == DEFAULT_DB_ALIAS else STANDBY
 
+    def wait(self, thread: threading.Thread, timeout: float):
+        alias = thread.name.removeprefix("asks ")
+        if alias not in self.frozen:
+            self.join(thread)
+            return
+        self.asks[alias].wait()
+        self.waited.append(timeout)
+        self.now += timeout
+
     def test_the_first_request_waits_for_the_answers(self):
-        self.frozen = {"replica", "default"}
-        join = threading.Thread.join
-
-        def wait(thread: threading.Thread, timeout: float) -> None:
-            self.thaw.set()
-            join(thread)
-
-        with mock.patch("threading.Thread.join", wait):
-            watch.ask_again(wait=True)
+        watch.ask_again(wait=True)
         self.assertEqual(sorted(self.asked), ["default", "replica"])
         self.assertEqual(problem("replica"), "")
 
@@ -238,34 +248,31 @@ class ThreadTests(SimpleTestCase):
         watch.ask_again(wait=True)
         self.assertEqual(len(self.asked), 2)
 
-    @override_settings(REPLICA_ANSWER_SECONDS=0.05)
     def test_one_request_waits_for_a_server_that_hangs_and_no_other(self):
         for frozen in ("replica", "default"):
             with self.subTest(frozen):
                 forget_everything()
-                self.frozen, self.asked = {frozen}, []
+                self.frozen, self.asked, self.waited = {frozen}, [], []
                 watch.ask_again(wait=True)
                 self.assertEqual(problem("replica"), "does not answer" if frozen == "replica" else "")
-                watch.server(frozen).waits_since -= watch.JOIN_SECONDS
-                joined: list[float] = []
-                with (
-                    mock.patch("threading.Thread.join", lambda thread, timeout: joined.append(timeout)),  # noqa: B023
-                    override_settings(REPLICA_ANSWER_SECONDS=60),
-                ):
-                    watch.ask_again(wait=True)
-                self.assertEqual(joined, [0.0])
+                watch.ask_again(wait=True)
+                self.assertEqual(self.waited, [settings.REPLICA_ANSWER_SECONDS, 0.0])
                 self.assertEqual(self.asked.count(frozen), 1)
 
+    def test_two_servers_that_hang_cost_no_more_than_one(self):
+        self.frozen = {"replica", "default"}
+        watch.ask_again(wait=True)
+        self.assertEqual(self.waited, [settings.REPLICA_ANSWER_SECONDS, 0.0])
+
     def test_nobody_waits_for_one_that_has_failed_or_whose_answer_is_still_good(self):
-        now = watch.monotonic()
         self.frozen = {"replica", "default"}
         watch.server("replica").fail(OperationalError())
-        watch.server("default").answered_at = now
-        with mock.patch("threading.Thread.join", side_effect=AssertionError("waits")):
-            watch.ask_again(wait=True)
+        watch.server("default").answered_at = self.now
+        watch.ask_again(wait=True)
+        self.assertEqual(self.waited, [])
         # They are asked nevertheless.
         for alias in self.frozen:
-            self.assertIsNotNone(watch.server(alias).waits_since)
+            self.assertEqual(watch.server(alias).waits_since, self.now)
 
     def test_a_process_can_end_while_a_server_hangs(self):
         self.frozen = {"replica", "default"}
@@ -275,28 +282,24 @@ class ThreadTests(SimpleTestCase):
 
     def test_who_must_not_wait_does_not(self):
         self.frozen = {"replica", "default"}
-        with mock.patch("threading.Thread.join", side_effect=AssertionError("waits")):
-            watch.ask_again(wait=False)
+        watch.ask_again(wait=False)
+        self.assertEqual(self.waited, [])
         self.assertEqual(problem("replica"), watch.UNASKED)
 
     def test_requests_at_the_same_time_share_the_question_and_the_answer(self):
         self.frozen = {"replica"}
         watch.ask_again(wait=False)
-        joined: list[float] = []
-        with mock.patch("threading.Thread.join", lambda thread, timeout: joined.append(timeout)):
-            watch.ask_again(wait=True)
-        self.assertTrue(0 < max(joined) <= watch.JOIN_SECONDS, joined)
+        watch.ask_again(wait=True)
+        self.assertEqual(self.waited, [watch.JOIN_SECONDS])
         self.assertEqual(self.asked.count("replica"), 1)
 
     def test_one_that_has_failed_is_asked_again_later(self):
         watch.ask_again(wait=True)
-        known = watch.server("replica")
-        known.fail(OperationalError())
+        watch.server("replica").fail(OperationalError())
         for age, times in ((watch.ASK_SECONDS, 1), (watch.RETRY_SECONDS, 2)):
-            known.asked_at = watch.monotonic() - age - 0.1
+            self.now = watch.server("replica").asked_at + age + 0.1
             watch.ask_again(wait=True)
-            if known.thread:
-                known.thread.join()
+            self.end_threads()
             self.assertEqual(self.asked.count("replica"), times)
 
 
