@@ -193,6 +193,8 @@ class ShowsTests(SimpleTestCase):
 
 
 @tag("replica")
+# Long, so that an answer stays good however slow the machine is.
+@override_settings(REPLICA_ANSWER_SECONDS=60)
 class OpeningTests(TransactionTestCase):
     databases = {"default", "replica"}
 
@@ -290,6 +292,7 @@ class SettingsTests(SimpleTestCase):
 
 if connection.vendor == "sqlite":
 
+    @override_settings(REPLICA_ANSWER_SECONDS=60)
     class FileTests(SimpleTestCase):
         """Has a file as a replica, as a tool that copies the primary's file would make it."""
 
