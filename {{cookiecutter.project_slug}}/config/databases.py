@@ -152,9 +152,9 @@ MIRROR_SEED_COLUMNS: dict[str, str] = {
 # % endif
 # % if cookiecutter.__replicas
 
-# Replicas of the primary. In development the primary stands in for one, so that reads take the same way.
-# The longest that a request waits for a replica that does not answer; the primary answers instead. Seconds.
+# Seconds for which a request waits for a replica that does not answer, at most. Then the primary answers.
 REPLICA_ANSWER_SECONDS = 1
+# Replicas of the primary. In development the primary stands in for one, so that reads take the same way.
 DATABASES |= replica_databases(
     env.list("REPLICA_DATABASE_URLS", default=[]), {**DATABASES["default"]} if DEBUG else None, REPLICA_ANSWER_SECONDS
 )

@@ -23,9 +23,10 @@ CHANGE = r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|EXECUTE)\b(?!\s*\()"
 CHANGES = re.compile(
     rf"(?:\A|[;(]|\bANALY[ZS]E\b[^;]*?|\bWITH\b[^;]*?\)|/\*M?!\d*)[\s(]*{CHANGE}|\bINTO\b(?!\s*@)", re.IGNORECASE
 )
-#: Statements that change nothing unless they hold such a word. Any other one may, such as CALL and CREATE.
+#: Statements that change nothing unless they hold such a word. Any other one may, such as CALL and CREATE, also
+#: behind EXPLAIN ANALYZE.
 READS = re.compile(
-    r"[\s(;]*(?:SELECT|VALUES|TABLE|WITH|EXPLAIN|DESCRIBE|DESC|SHOW|SET|RESET|PRAGMA|DECLARE|FETCH|MOVE|CLOSE|BEGIN"
+    r"[\s(;]*(?:SELECT|VALUES|TABLE|WITH|EXPLAIN(?!\b.*\bCREATE\b)|DESCRIBE|DESC|SHOW|SET|RESET|PRAGMA|DECLARE|FETCH|MOVE|CLOSE|BEGIN"
     r"|START|SAVEPOINT|RELEASE|ROLLBACK|COMMIT|\Z)\b.*|[\s(;]*",
     re.IGNORECASE | re.DOTALL,
 )

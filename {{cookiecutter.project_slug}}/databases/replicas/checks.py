@@ -68,9 +68,9 @@ def check_servers(
     for alias in filter(watch.is_replica, databases or []):
         status = status_of(alias)
         if "problem" in status:
-            found.append(
-                checks.Warning(f"{alias} {status['problem']}, so nothing is read from it.", id="databases.W006")
-            )
+            said = f"{alias} {status['problem']}, so nothing is read from it."
+            hint = "Mend the server, or correct its URL in REPLICA_DATABASE_URLS."
+            found.append(checks.Warning(said, hint=hint, id="databases.W006"))
         if "unverified" in status:
             functions = "pg_control_system(), pg_control_recovery()"
             found.append(

@@ -79,6 +79,7 @@ READS = [
 #: They change no rows by their own words, and may change anything.
 OTHERS = [
     "CREATE TABLE a (b int)",
+    "EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1",
     "CALL f()",
     "DO $$ x $$",
     "LOCK TABLE a",

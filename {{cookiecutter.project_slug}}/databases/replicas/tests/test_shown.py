@@ -130,6 +130,7 @@ class ShownTests(TransactionTestCase):
         self.say(STANDBY._replace(cluster=8))
         self.assertEqual(checks.check_servers(None), [])
         (warning,) = checks.check_servers(None, databases=["replica"])
+        self.assertIn("REPLICA_DATABASE_URLS", warning.hint)
         self.assertEqual(
             (warning.id, warning.msg),
             ("databases.W006", "replica belongs to another cluster than the primary, so nothing is read from it."),

@@ -189,7 +189,7 @@ class LagTests(ClockTests):
 
 
 class ThreadTests(SimpleTestCase):
-    """Asks in real threads, by a clock that goes on only while a request waits for a server that is frozen."""
+    """Asks in real threads, by a clock that moves only while a request waits for a frozen server."""
 
     def setUp(self):
         forget_everything()
@@ -216,7 +216,7 @@ class ThreadTests(SimpleTestCase):
             stack.enter_context(patch)
 
     def end_threads(self):
-        # While their servers are still those of the test.
+        # Before the servers of the test are taken away.
         self.thaw.set()
         for thread in threading.enumerate():
             if thread.name.startswith("asks "):
