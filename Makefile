@@ -2,14 +2,24 @@
 
 PYTHON ?= python3
 # Arguments for cookiecutter: make project ARGS="--no-input -o .. primary_database=postgresql"
+# Cases to try: make compatibility ARGS="axes channels"
 ARGS ?=
+# Other answers, or a newer template, for a project: make change PROJECT=../my_project ARGS="tenant_databases=managed".
+# DRY_RUN=1 only shows what would change. FROM names the template's commit that the project was made from, if the
+# project does not know it.
+PROJECT ?=
+DRY_RUN ?=
+FROM ?=
 # Arguments for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project test lint refusals reads clean
+.PHONY: project change test lint refusals reads compatibility clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
+
+change: .venv/bake.stamp
+	@.venv/bin/python change.py $(if $(DRY_RUN),--dry-run) $(if $(FROM),--from "$(FROM)") "$(PROJECT)" $(ARGS)
 
 test: .venv/bake.stamp .venv/test.stamp lint
 	.venv/bin/python -m pytest $(PYTEST)
@@ -26,6 +36,9 @@ refusals: .venv/bake.stamp .venv/test.stamp
 
 reads: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-reads tests/test_replica_story.py
+
+compatibility: .venv/bake.stamp .venv/test.stamp
+	.venv/bin/python -m compatibility $(ARGS)
 
 clean:
 	rm -rf .venv .envs

@@ -5,6 +5,7 @@ import inspect
 import json
 import keyword
 import re
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ class ProjectExtension(Extension):
             default_project_slug=default_project_slug,
             toml_string=toml_string,
             python_string=python_string,
+            record=record,
             unchosen_paths=unchosen_paths,
         )
 
@@ -228,6 +230,21 @@ def _python_character(character: str, quote: str) -> str:
     if character in (quote, "\\"):
         return f"\\{character}"
     return character if character.isprintable() else character.encode("unicode-escape").decode()
+
+
+def record(answers: Mapping[str, Any]) -> str:
+    """Return what `make change` must know of a project: its answers, and the template's commit, as JSON.
+
+    The commit is empty where the template is no clone. Changes of the template that are not committed do not count.
+    """
+    # Not from a repository around the template, nor from the one that variables of git may name.
+    words = ["git", f"--git-dir={ROOT / '.git'}", "rev-parse", "--quiet", "--verify", "HEAD"]
+    try:
+        commit = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
+    except OSError:  # There is no git.
+        commit = ""
+    shown = {key: answers[key] for key in read_questions() if not key.startswith("_")}
+    return json.dumps({"commit": commit, "answers": shown}, indent=2, ensure_ascii=False)
 
 
 def unchosen_paths(answers: Mapping[str, Any]) -> str:

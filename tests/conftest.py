@@ -131,7 +131,7 @@ def environment(baked: Baker) -> Callable[[str], Environment]:
             largest = variants.select(secondary_database="read-only-mirror", read_replicas="yes", django_version=django)
             wanted = environments.requirements(baked(**variant).read("pyproject.toml") for variant in largest)
             try:
-                found[django] = environments.build(django, wanted)
+                found[django] = environments.build(django, [*wanted, *environments.EXTRAS])
             except environments.NoPythonError as error:
                 pytest.skip(str(error))
         return found[django]

@@ -2,13 +2,14 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Baker, Variables
-from tests.support import settings, variants
+from tests.support import commands, settings, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.suites import PYTEST, make, passed, remove_examples
@@ -253,16 +254,13 @@ def test_pytest_alone_runs_the_tests_of_users_wherever_they_are(
         (".removed-examples/notes/own.py", "", "is in the way"),
     ],
 )
-def test_examples_are_not_removed_from_under_a_user(
-    bake: Baker, environment: Environments, tmp_path: Path, file: str, text: str, says: str
-) -> None:
+def test_examples_are_not_removed_from_under_a_user(bake: Baker, file: str, text: str, says: str) -> None:
     project = bake(django_version=DJANGO or "5.2")
     (project.path / file).parent.mkdir(parents=True, exist_ok=True)
     project.write(file, text)
     before = project.digests()
-    env = {**settings.production(project, settings.sqlite(tmp_path)), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = ("python", "manage.py", "remove_examples")
-    assert says in project.run(environment(project.answers["django_version"]), *words, env=env, code=1)
+    words = (sys.executable, "-B", "-m", "notes.remove_examples")
+    assert says in commands.run(words, cwd=project.path, code=1)
     assert project.digests() == before
 
 

@@ -53,7 +53,7 @@ urlpatterns = [path("hold/", hold), path("quick/", quick)]
 POOL = 10
 CLIENTS = 24
 #: By web server, the sessions that one process needs at the same time: one for each of gunicorn's threads.
-NEEDED = {"gunicorn": 4, "uvicorn": POOL}
+NEEDED = {"gunicorn": 4, "gevent": POOL, "uvicorn": POOL}
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 

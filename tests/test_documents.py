@@ -39,6 +39,8 @@ CHOSEN = [
 ]
 #: Files and folders that `databases/README.md` names without their role.
 ANY_ROLES = {"router.py", "middleware.py", "settings.py", "settings_test.py", "migrations/"}
+#: What reads a variable of the environment.
+READS = re.compile(r"env\.(str|bool|int|list|email_url)|os\.environ\.get")
 #: Runs the Python of a README with the names that its reader has at hand.
 RUN_BLOCKS = """
 import json, sys
@@ -68,6 +70,7 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
             commands.run(["bash", "-e", "-c", step], cwd=project.path, env=env)
         told.remove("make run")
         told.remove("make remove-examples")
+        told.remove("make change")
         with servers.running(project, env) as server:
             check_pages(project, server)
         for command in told:
@@ -118,7 +121,9 @@ def make_acme_data(project: Bake) -> None:
 #: Commands of the template's README that run these tests, or that other tests are about.
 ELSEWHERE = {
     *("make test", 'make test PYTEST="-n 4 -k mirror"'),
-    *("make refusals", "make reads", "make run", "make lint", "make clean"),
+    *("make refusals", "make reads", "make compatibility", "make run", "make lint", "make clean"),
+    'make change PROJECT=../my_project ARGS="tenant_databases=managed"',
+    *("make change", "make change PROJECT=../my_project", "make change PROJECT=../my_project DRY_RUN=1"),
 }
 
 
@@ -151,22 +156,27 @@ def test_every_variable_that_is_named_is_one_that_the_settings_read(baked: Baker
         for file in project.files
         if file.startswith("config/") or file.endswith("settings_test.py")
         for node in ast.walk(ast.parse(project.read(file)))
-        if isinstance(node, ast.Call) and re.fullmatch(r"env\.(str|bool|list)|os\.environ\.get", ast.unparse(node.func))
+        if isinstance(node, ast.Call)
+        and re.fullmatch(r"env\.(str|bool|int|list|email_url)|os\.environ\.get", ast.unparse(node.func))
     }
     if project.answers["__secondary"]:
         # `databases/testing/settings.py` reads one for each alias in OWN_DATABASES.
         read.add("TEST_SECONDARY_DATABASE_URL")
     section = project.read("README.md").partition("## Settings")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == read
+    assert (
+        set(re.findall(r"`([A-Z_]+)`(?=,| \|)", "\n".join(re.findall(r"^\|([^|]+\|)", section, re.MULTILINE)))) == read
+    )
     example = set(re.findall(r"^([A-Z_]+)=", project.read(".env.example"), re.MULTILINE))
     assert example == {name for name in read if not name.startswith("TEST_")}
+    # Without a default: production has its own, or does not start.
+    assert '\nSECRET_KEY = env.str("SECRET_KEY")\n' in project.read("config/settings.py")
     settings = set(re.findall(r"^([A-Z_]+)\b", project.read("config/databases.py"), re.MULTILINE))
     # These are the same in every project, and name settings of roles that this one may lack.
     same = re.compile(r"databases/(README\.md|(\w+/)?tests/plain_site\.py)")
     everything = "\n".join(project.read(file) for file in project.files if not same.fullmatch(file))
     # The names of databases' servers, in messages, tests, workflows and documents.
     named = set(re.findall(r"\b(?:[A-Z]+_)*(?:DATABASE_URLS?|TENANT_SERVERS|SITE_DOMAIN|ALLOWED_HOSTS)\b", everything))
-    made_up = {"SOME_DATABASE_URL", "ARCHIVE_DATABASE_URL", "TEST_ARCHIVE_DATABASE_URL"}
+    made_up = {"SOME_DATABASE_URL", "ARCHIVE_DATABASE_URL", "TEST_ARCHIVE_DATABASE_URL", "DRILL_DATABASE_URL"}
     assert named - made_up <= read | settings
 
 

@@ -76,8 +76,8 @@ def test_the_output_folder_may_have_braces_in_its_name(tmp_path: Path) -> None:
     assert typed(folder, "My Project").site_name() == "My Project"
 
 
-def test_only_three_files_hold_the_name(bake: Baker) -> None:
+def test_only_four_files_hold_the_name(bake: Baker) -> None:
     project = bake(project_name="Unmistakable 🎉")
     found = [file for file in project.files if "Unmistakable" in project.read(file)]
-    assert set(found) <= {"README.md", "config/settings.py", "pyproject.toml"}
+    assert set(found) <= {".template.json", "README.md", "config/settings.py", "pyproject.toml"}
     assert json.dumps("🎉") not in "".join(map(project.read, found))

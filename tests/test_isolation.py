@@ -26,6 +26,7 @@ ANSWERS = (
     "read_replicas=yes",
     "tenant_databases=fleet",
 )
+RECORD = ".template.json"
 # cookiecutter itself writes into a replay file where it read and where it wrote.
 PLACES = {"_template", "_output_dir", "_repo_dir", "_checkout"}
 
@@ -214,7 +215,8 @@ def test_a_bake_is_the_same_from_a_read_only_folder(plain: Result, tmp_path: Pat
         assert "PermissionError" in refused
     result = bake(tmp_path, "--no-input", *ANSWERS, template=Path(), cwd=template, before=UNPRIVILEGED)
     # cookiecutter gives the files of a project the modes that they have in the template; folders must be writable.
-    assert without_modes(result.tree) == without_modes(plain.tree)
+    # The copy is no repository, so its projects record no commit.
+    assert {**without_modes(result.tree), RECORD: ""} == {**without_modes(plain.tree), RECORD: ""}
     folders = [path for path in (tmp_path / "output").rglob("*") if path.is_dir()]
     assert [path for path in folders if not path.stat().st_mode & stat.S_IWUSR] == []
 
@@ -233,7 +235,8 @@ def test_a_bake_leaves_nothing_outside_of_the_project(tmp_path: Path) -> None:
 def test_a_bake_uses_no_network_no_program_and_no_other_folder(tmp_path: Path) -> None:
     found = audited(tmp_path)
     assert found["network"] == set()
-    assert found["program"] == {sys.executable}
+    # git says which commit of the template this is.
+    assert found["program"] == {sys.executable, "git"}
     assert strays(tmp_path, found["path"]) == []
 
 
@@ -243,7 +246,7 @@ def test_a_hook_that_uses_them_is_noticed(tmp_path: Path) -> None:
     hook.write_text(hook.read_text(encoding="utf-8") + SPOILED, encoding="utf-8")
     found = audited(tmp_path, template)
     assert found["network"] == {"socket.connect", "socket.getaddrinfo"}
-    assert found["program"] == {sys.executable, "true"}
+    assert found["program"] == {sys.executable, "git", "true"}
     assert {Path(path).name for path in strays(tmp_path, found["path"])} == {"stray", "folder"}
 
 

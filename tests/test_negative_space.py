@@ -17,7 +17,8 @@ from tests.support.variants import Variant
 ROLES = {
     "__mirror": "mirror",
     "__secondary": "secondary",
-    "__replicas": "replica",
+    # A fleet uses replication of another kind.
+    "__replicas": "replica(?!t)",
     "__tenants": "tenant",
     "__managed": "migrate_tenants",
     "__fleet": "fleet",
@@ -25,12 +26,14 @@ ROLES = {
     "__foreign": "seed",
 }
 ENGINES = {"__sqlite": "sqlite", "__postgresql": "postgres|psycopg|pgserver", "__mysql": "mysql|mariadb"}
+#: Of the files in `extras/`, which no project has.
+EXTRAS = "prometheus|opentelemetry|metrics|tracing"
 #: Django's own setting for an alias that reads the test database of another one.
 OF_DJANGO = "MIRROR"
 #: Files for all projects that ask whether a folder is there.
 ASKING = {
     "databases/tenants/settings_test.py": "databases.tenants.external",
-    "notes/management/commands/remove_examples.py": "seeds/fixtures/",
+    "notes/remove_examples.py": "seeds/fixtures/",
 }
 
 #: What shows that a dependency is used.
@@ -47,11 +50,12 @@ USES = {
     "pytest-django": r"--ds=",
     "pytest-xdist": r"^PYTEST .*-n ",
     "ruff": r"bin\)/ruff",
+    "whitenoise": r'"whitenoise\.middleware',
 }
 #: Django, the layer or pytest find these modules by their names.
 FOUND_BY_NAME = re.compile(
     r"(.*/)?(manage|apps|admin|models|models/__init__|settings_test|tests|urls|(migrations|management/commands)/\w+"
-    r"|tests/(\w+/)?test_\w+)\.py"
+    r"|tests/(\w+/)?test_\w+|backends/\w+/base)\.py"
 )
 
 SETTING = re.compile(r'\bsettings(?:\.|\[")([A-Z][A-Z_]+)\b')
@@ -62,12 +66,14 @@ def test_a_bake_names_no_role_and_no_engine_that_was_not_chosen(baked: Baker, va
     project = baked(**variant)
     chosen = {**project.answers, "__sqlite": variant["primary_database"] == "sqlite"}
     roles, engines = (
-        re.compile("|".join(word for variable, word in words.items() if not chosen[variable]) or r"(?!)", re.IGNORECASE)
+        re.compile(
+            "|".join([EXTRAS, *(word for variable, word in words.items() if not chosen[variable])]), re.IGNORECASE
+        )
         for words in (ROLES, ENGINES)
     )
     found = []
-    # The map of the layer is one text for all projects.
-    for file in {*project.files} - {"databases/README.md"}:
+    # The map of the layer is one text for all projects, and the record has every answer.
+    for file in {*project.files} - {"databases/README.md", ".template.json"}:
         text = project.read(file)
         found += [(file, name) for name in matches(roles, file, text) if not name.startswith(ASKING.get(file, "\0"))]
         # Files that are copied hold what each engine needs: a role's database may be on another one.
@@ -161,7 +167,10 @@ def test_every_dependency_is_used(baked: Baker, variant: Variant) -> None:
         name = re.match(r"[a-z-]+", requirement)
         assert name, requirement
         assert re.search(USES[name[0]], everything, re.MULTILINE | re.IGNORECASE), f"{name[0]} is required and not used"
-    for program in re.findall(r"\$\(BIN\)/(?!python)(\w+)", project.read("Makefile")):
+    makefile = project.read("Makefile")
+    # What a rule installs itself, because few need it.
+    required += re.findall(r"pip install .* (\w+);", makefile)
+    for program in re.findall(r"\$\(BIN\)/(?!python)(\w+)", makefile):
         assert any(requirement.startswith(program) for requirement in required), f"{program} is used and not required"
 
 
@@ -170,8 +179,13 @@ def test_every_setting_is_djangos_or_read_somewhere(
     baked: Baker, environment: Callable[[str], Environment], variant: Variant
 ) -> None:
     project = baked(**variant)
-    # The first two have no default.
-    of_django = {"ASGI_APPLICATION", "ROOT_URLCONF", *settings_of_django(environment(variant["django_version"]))}
+    # The first three have no default.
+    of_django = {
+        "ASGI_APPLICATION",
+        "MAILERS",
+        "ROOT_URLCONF",
+        *settings_of_django(environment(variant["django_version"])),
+    }
     defining = {"config/settings.py", "config/databases.py", "config/settings_test.py", "databases/tenants/settings.py"}
     ours = {
         name.id
@@ -181,6 +195,12 @@ def test_every_setting_is_djangos_or_read_somewhere(
     }
     python = {file: project.read(file) for file in project.files if file.endswith(".py")}
     used = {name for file, text in python.items() if not file.startswith("tests/") for name in SETTING.findall(text)}
+    # `config/settings.py` builds settings of Django's from a few that roles choose.
+    used |= {
+        node.id
+        for node in ast.walk(ast.parse(python["config/settings.py"]))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     assert ours - of_django <= used
     everywhere = {name for text in python.values() for name in SETTING.findall(text)}
     assert everywhere <= ours | of_django | {"BASE_DIR", "SETTINGS_MODULE"}

@@ -9,7 +9,13 @@ from tests.support.variants import CHOICES, Variant
 
 NAMES = {
     "project_name": ("Another Name", {"README.md", "config/settings.py", "pyproject.toml"}),
-    "project_slug": ("another_slug", {"compose.yaml", "config/databases.py", "pyproject.toml"}),
+    "project_slug": (
+        "another_slug",
+        {
+            *("Dockerfile", "compose.yaml", "config/databases.py", "pyproject.toml"),
+            *("deploy/README.md", "deploy/grants.sql"),
+        },
+    ),
 }
 
 
@@ -19,9 +25,11 @@ def changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
 
 
 @variants.each(django_version="5.2")
-def test_the_version_of_django_changes_three_files_alone(baked: Baker, variant: Variant) -> None:
+def test_the_version_of_django_changes_five_files_and_adds_its_tasks(baked: Baker, variant: Variant) -> None:
     other = baked(**{**variant, "django_version": "6.1"})
-    assert changed(baked(**variant).digests(), other.digests()) == {"Makefile", "README.md", "pyproject.toml"}
+    tasks = {path for path, variable in OWNED_PATHS.items() if variable == "__tasks" and other.answers["__tasks"]}
+    files = {".template.json", "Makefile", "README.md", "pyproject.toml", "config/env.py", "config/settings.py"}
+    assert changed(baked(**variant).digests(), other.digests()) == {*files, *tasks}
 
 
 @pytest.mark.parametrize(("key", "other", "files"), [(key, *row) for key, row in NAMES.items()], ids=NAMES)
@@ -30,7 +38,7 @@ def test_a_name_changes_only_the_files_that_hold_it(baked: Baker, key: str, othe
     for engine in CHOICES["primary_database"]:
         usual = {"primary_database": engine, "project_name": "A Name", "project_slug": "a_slug"}
         found |= changed(baked(**usual).digests(), baked(**{**usual, key: other}).digests())
-    assert found == files
+    assert found == {".template.json", *files}
 
 
 def test_every_owned_path_exists_and_belongs_to_a_variable_that_exists() -> None:

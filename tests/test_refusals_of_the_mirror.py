@@ -296,6 +296,7 @@ class Upstream:
     def _run(self, user: str, *words: str, code: int | None = 0) -> str:
         production = {
             "DJANGO_SETTINGS_MODULE": "databases.tests.production_settings",
+            "OWN_SETTINGS": "config.settings",
             "SECRET_KEY": settings.SECRET_KEY,
             "ALLOWED_HOSTS": "example.com",
             "DATABASE_URL": self.primary_url,

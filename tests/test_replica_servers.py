@@ -36,8 +36,8 @@ def tools(replica_project: Bake, environment: Environments) -> Environment:
 
 
 def problems(story: Story) -> dict[str, str]:
-    """Return the problem of each replica that has one, from the health page."""
-    found = json.loads(story.new().sees("health"))["replicas"]
+    """Return the problem of each replica that has one, from `/readyz`."""
+    found = json.loads(story.new().sees("readyz"))
     return {alias: status["problem"] for alias, status in found.items() if "problem" in status}
 
 
@@ -269,6 +269,7 @@ def leave(request):
 urlpatterns += [path("enter/", page(enter)), path("leave/", page(leave)), path("admin", admin.site.urls)]
 """
     plain = {**replica_env, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    replica_project.run(tools, "python", "manage.py", "collectstatic", "--no-input", env=plain)
     with told(replica_project, tools, plain, pages.replace('path("admin"', 'path("admin/"')) as story:
         ann = story.new()
         ann.sees("enter", "POST")

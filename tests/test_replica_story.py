@@ -131,7 +131,8 @@ def test_where_reads_go(  # noqa: PLR0915 - one story, a line for each row of th
             cleo = story.new()
         saw("further pages of one visitor", "read", "another replica may be older", visitor=cleo)
 
-        story.new().sees("limit/0.5")
+        # Not less: on a busy machine, what is known of the other replica is sometimes this old.
+        story.new().sees("limit/2")
         story.wait_for(OTHER)
         saw("one replica lags by more than `REPLICA_MAX_LAG_SECONDS`", "read", "it is not used")
         first.resume()

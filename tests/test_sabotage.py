@@ -11,6 +11,7 @@ from tests.conftest import Baker, Variables
 from tests.support import sabotage, template, variants
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
+from tests.support.locks import locked
 from tests.support.sabotage import Sabotage
 from tests.support.suites import PYTEST
 
@@ -19,6 +20,16 @@ Environments = Callable[[str], Environment]
 PROMISES = sabotage.catalogue()
 ROWS = [row for rows in PROMISES.values() for row in rows]
 QUIETLY = (*PYTEST, "-q", "-p", "no:cacheprovider")
+
+
+def compiled(project: Bake, tools: Environment) -> Bake:
+    """Return a copy of a project, made once per run, with its bytecode: a third of what the run of a test takes."""
+    folder = project.path.parent / "compiled"
+    with locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            project.copy(folder.with_suffix(".new")).run(tools, "python", "-m", "compileall", "-q", ".")
+            folder.with_suffix(".new").rename(folder)
+    return Bake(folder / project.path.name, project.answers)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -33,11 +44,10 @@ def test_a_sabotage_is_noticed(
         variant = max(owners, key=lambda each: len(left & row.tests_in(baked(**each))))
         tests = left & row.tests_in(baked(**variant))
         assert tests or row.stops, f"{row.name!r} names {sorted(left)}, which no project has that it breaks."
-        project = baked(**variant).copy(tmp_path / variants.name(variant))
+        tools = environment(variant["django_version"])
+        project = compiled(baked(**variant), tools).copy(tmp_path / variants.name(variant))
         row.apply(project)
-        output = project.run(
-            environment(variant["django_version"]), *QUIETLY, *sorted(tests), env=on_its_engine(variant), code=None
-        )
+        output = project.run(tools, *QUIETLY, *sorted(tests), env=on_its_engine(variant), code=None)
         if row.stops:
             assert row.stops in output, output
             assert " passed" not in output, output

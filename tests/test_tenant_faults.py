@@ -3,7 +3,10 @@
 import signal
 import tempfile
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,13 +22,17 @@ from tests.support.variants import DJANGO
 
 Environments = Callable[[str], Environment]
 
+#: Each page asks the registry.
 PAGES = """
+from django.conf import settings
 from django.db import connections
 from django.http import HttpResponse
 from django.urls import path
 from databases.tenants import current_tenant
 from notes.models import Note
 from projects.models import DataPoint
+
+settings.TENANT_CACHE_SECONDS = 0
 
 def central(request):
     return HttpResponse(str(Note.objects.count()))
@@ -38,7 +45,7 @@ def add(request):
     return HttpResponse("added")
 
 def slow(request):
-    with connections[f"tenant_{current_tenant()}"].cursor() as cursor:
+    with connections[current_tenant().alias].cursor() as cursor:
         cursor.execute("SELECT pg_sleep(60)")
     return HttpResponse()
 
@@ -60,6 +67,8 @@ class Migration(migrations.Migration):
     operations = [migrations.RunSQL("CREATE TABLE ours (id int)"), migrations.RunPython(wait)]
 """
 UNAVAILABLE = (503, "300")
+#: Pages that are asked for at the same time while their server is frozen.
+FROZEN_PAGES = 6
 
 
 class Place:
@@ -76,6 +85,7 @@ class Place:
             "DATABASE_URL": servers["registry"].server.create("registry"),
             "TENANT_DATABASE_URL": url(servers["one"]),
             "TENANT_SERVERS": f"two={url(servers['two'])}",
+            "TENANT_PASSWORD_KEYS": settings.PASSWORD_KEY,
         }
 
     def manage(self, *words: str, code: int | None = 0) -> str:
@@ -178,6 +188,16 @@ def test_tenants_of_other_servers_are_served_while_one_is_down(place: Place, sit
     one.signal(signal.SIGCONT)
     assert ask("points/", "acme") == (200, "cake pie")
 
+    # Its sessions freeze too, also those that are idle.
+    with one.frozen(), ThreadPoolExecutor(FROZEN_PAGES) as clients:
+        asked = [clients.submit(ask, "points/", "acme") for _ in range(FROZEN_PAGES)]
+        check_others()
+        assert not any(page.done() for page in asked), "A page that needs the frozen server has answered already."
+        found = [page.result() for page in asked]
+    print(FROZEN_PAGES, "pages that need a frozen server:", Counter(status for status, _ in found))
+    assert found == [UNAVAILABLE] * FROZEN_PAGES, site.log.read_text()
+    wait_until(lambda: ask("points/", "acme") == (200, "cake pie"))
+
 
 def test_known_tenants_are_served_while_the_registry_is_down(place: Place, site: Site) -> None:
     registry = place.servers["registry"]
@@ -196,6 +216,27 @@ def test_known_tenants_are_served_while_the_registry_is_down(place: Place, site:
     wait_until(lambda: site.ask("points/", "chell.example.com") == (200, ""))
     assert site.ask("central/") == (200, "0")
     assert "while-it-was-down" in site.ask("points/", "horza.example.com")[1]
+
+
+def test_known_tenants_are_served_while_the_registry_hangs(place: Place, site: Site) -> None:
+    before = {slug: site.ask("points/", f"{slug}.example.com") for slug in ("acme", "horza")}
+    assert all(status == 200 for status, _ in before.values()), site.log.read_text()
+    seconds = []
+    with place.servers["registry"].frozen(), ThreadPoolExecutor(1) as clients:
+        # A page that needs the registry's database waits for the limits of `databases/serving.py`.
+        central = clients.submit(site.ask, "central/")
+        for _ in range(5):
+            for slug, answer in before.items():
+                begun = time.monotonic()
+                assert site.ask("points/", f"{slug}.example.com") == answer, site.log.read_text()
+                seconds.append(time.monotonic() - begun)
+        assert site.ask("points/", "chell.example.com") == UNAVAILABLE
+        assert not central.done(), "Tenants' pages waited for longer than TENANT_REGISTRY_SECONDS."
+        assert central.result()[0] == 500
+    print(f"While the registry hangs, {len(seconds)} pages of known tenants took at most {max(seconds):.2f} seconds.")
+    wait_until(lambda: site.ask("points/", "chell.example.com")[0] == 200)
+    wait_until(lambda: site.ask("central/") == (200, "0"))
+    assert {slug: site.ask("points/", f"{slug}.example.com") for slug in before} == before
 
 
 def test_a_crash_in_a_migration_fails_only_the_tenants_of_that_server(place: Place) -> None:

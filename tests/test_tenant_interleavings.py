@@ -3,7 +3,7 @@
 `test_tenant_stress.py` does much at the same time. Here Hypothesis searches for an order of few steps that fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from tests.conftest import Baker
 from tests.support import interleavings, settings, variants
 from tests.support.environments import Environment
+from tests.support.postgres import Postgres
 
 SLUGS = ["acme", "chell", "horza"]
 ACTORS = 4
 EXAMPLES = 200
-BUDGET = "TENANT_CONNECTIONS = 64"
+#: The actors have three threads: tasks share one.
+BOUND = ("config/databases.py", "TENANT_CONNECTIONS = 64", "TENANT_CONNECTIONS = 3")
 
 slugs = st.sampled_from(SLUGS)
 alone = ("read", "write", "write_in_vain", "build", "evaluate", "load", "save", "rest", "leave")
@@ -32,10 +34,11 @@ steps = st.one_of(
 orders = st.lists(st.tuples(st.integers(0, ACTORS - 1), steps), min_size=12, max_size=40)
 CROSS, NONE = "CrossTenantError", "NoTenantError"
 
-#: Mistakes that would show a tenant another tenant's rows: the file, the code, and what replaces it.
+#: Mistakes that would show a tenant another tenant's rows: the engine, the file, the code, and what replaces it.
 CURRENT = 'ContextVar("open_tenant_blocks", default=())'
 MISTAKES = {
     "the current tenant is a plain global": (
+        "sqlite",
         "databases/tenants/context.py",
         CURRENT,
         """type("Shared", (), {
@@ -43,24 +46,29 @@ MISTAKES = {
 })()""",
     ),
     "a block that an exception ends leaves its tenant current": (
+        "sqlite",
         "databases/tenants/context.py",
         "_open.set(blocks[: blocks.index(self)])",
         "_open.set(blocks[: blocks.index(self)] if exception[0] is None else blocks)",
     ),
     "a queryset answers the tenant that evaluates it": (
-        "databases/tenants/models.py",
-        "        if self._db is None:\n",
-        "        if self._db is None and self._tenant is None:\n",
+        "sqlite",
+        "databases/tenants/queries.py",
+        "        if self.tenant_alias is not None and self.tenant_alias != alias:",
+        "        if False:",
     ),
     "an object is saved under any tenant": (
-        "databases/tenants/models.py",
-        "    if instance._state.db != alias:",
-        "    if False:",
+        "sqlite",
+        "databases/tenants/queries.py",
+        "        if own is not None and own != alias and own.startswith(ALIAS_PREFIX):",
+        "        if False:",
     ),
+    # Only PostgreSQL's connections stay open.
     "an idle connection is given to any tenant": (
-        "databases/tenants/budget.py",
-        "[each for each in self._idle if each.alias == alias]\n",
-        "[each for each in self._idle if setattr(each, 'tenant', tenant) is None]\n",
+        "postgresql",
+        "databases/tenants/pool.py",
+        "found.key == key and found.is_alive()",
+        "found.is_alive()",
     ),
 }
 
@@ -114,7 +122,7 @@ class Expected:
     def _evaluate(self) -> list[str] | str:
         if not self.queryset:
             return "nothing"
-        return self._read() if self.queryset == [self.current] else CROSS
+        return self._read() if self.queryset == [self.current] or not self.current else CROSS
 
     def _load(self) -> str | None:
         if not self.current:
@@ -142,25 +150,36 @@ Search = Callable[..., None]
 
 
 @pytest.fixture
-def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Path) -> Search:
+def search(
+    bake: Baker,
+    environment: Callable[[str], Environment],
+    tmp_path: Path,
+    database_names: Iterator[str],
+    request: pytest.FixtureRequest,
+) -> Search:
     """Return a search for an order that fails, in a project with few connections and, if given, a mistake."""
 
-    def look_for_one(*, file: str = "", old: str = "", new: str = "") -> None:
+    def look_for_one(engine: str, file: str = "", old: str = "", new: str = "") -> None:
         django = variants.DJANGO or "6.1"
         project = bake(
-            primary_database="sqlite", secondary_database="none", tenant_databases="managed", django_version=django
+            primary_database=engine, secondary_database="none", tenant_databases="managed", django_version=django
         )
-        for where, before, after in (("config/databases.py", BUDGET, BUDGET.replace("64", "2")), (file, old, new)):
+        for where, before, after in (BOUND, (file, old, new)):
             if where:
                 if project.read(where).count(before) != 1:
                     # Not an AssertionError: that means that the search found the mistake.
                     raise LookupError(f"{where} does not hold {before!r} once: update the mistake.")
                 project.write(where, project.read(where).replace(before, after))
         env = {**settings.production(project, settings.sqlite(tmp_path)), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        prefix = f"steps_{next(database_names)}"
+        if engine == "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            url = postgres.url("{name}").replace("%7Bname%7D", "{name}")
+            env |= {"DATABASE_URL": postgres.create(f"{prefix}_site"), "TENANT_DATABASE_URL": url}
         tools = environment(django)
         project.run(tools, "python", "manage.py", "migrate", "-v0", env=env)
 
-        with interleavings.acting(project, tools, env, ACTORS, SLUGS) as actors:
+        with interleavings.acting(project, tools, env, prefix, ACTORS, SLUGS) as actors:
 
             @hypothesis(
                 deadline=None,
@@ -183,12 +202,12 @@ def search(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
     return look_for_one
 
 
-def test_no_order_of_steps_shows_another_tenants_rows(search: Search) -> None:
-    search()
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_no_order_of_steps_shows_another_tenants_rows(search: Search, engine: str) -> None:
+    search(engine)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_search_finds_a_mistake(search: Search, mistake: str) -> None:
-    file, old, new = MISTAKES[mistake]
     with pytest.raises(AssertionError, match="assert"):
-        search(file=file, old=old, new=new)
+        search(*MISTAKES[mistake])

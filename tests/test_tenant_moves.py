@@ -1,13 +1,13 @@
-"""The fleet on three PostgreSQL servers: moves, archives and credentials, killed halfway and while pages are served."""
+"""The fleet on three PostgreSQL servers: commands that are killed or fail at every step, and while pages are served."""
 
 import contextlib
+import itertools
 import json
+import re
 import resource
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,69 +15,17 @@ import pytest
 
 from tests.conftest import Baker
 from tests.support import commands, settings
-from tests.support.bakes import Bake
 from tests.support.databases import DatabaseServer, NotInstalledError
 from tests.support.environments import Environment
-from tests.support.forks import Forks
+from tests.support.fleet import COMMAND, KEEPER, PASSWORD, PREPARE, ROWS, Site, finish, owner, wait_for
 from tests.support.own_postgres import wait_until
 from tests.support.system_postgres import SystemPostgres
 from tests.support.variants import DJANGO
 
-KEEPER = "keeper"
-#: With characters that a URL must encode.
-PASSWORD = "s3cret: of/the 100% keeper"
 #: Roles log in with passwords. The administrator needs none on the socket.
 PG_HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
-ROWS = 200
 
-#: Runs a command as `manage.py` does, and is killed or paused before or after a function of the project.
-COMMAND = """
-import importlib, os, pathlib, signal, sys, time
-import django
-django.setup()
-from django.conf import settings
-from django.core.management import CommandError, call_command
-settings.TENANT_CACHE_SECONDS = 0.2
-place, when, file, *words = sys.argv[1:]
-if place:
-    module, _, name = place.rpartition(".")
-    found = importlib.import_module("databases." + module)
-    real = getattr(found, name)
-    def stop():
-        if not file:
-            os.kill(os.getpid(), signal.SIGKILL)
-        pathlib.Path(file).touch()
-        while pathlib.Path(file).exists():
-            time.sleep(0.01)
-    def stopping(*arguments, **options):
-        if when == "before":
-            stop()
-        result = real(*arguments, **options)
-        if when == "after":
-            stop()
-        return result
-    setattr(found, name, stopping)
-try:
-    call_command(*words)
-except CommandError as error:
-    sys.exit(f"CommandError: {error}")
-"""
-
-#: Makes the registry and three tenants that have rows.
-PREPARE = """
-import django
-django.setup()
-from django.core.management import call_command
-from databases.tenants import use_tenant
-from projects.models import DataPoint
-call_command("migrate", verbosity=0)
-for slug in ("acme", "horza", "chell"):
-    call_command("create_tenant", slug, server="default")
-    with use_tenant(slug):
-        DataPoint.objects.bulk_create(DataPoint(name=f"o'brien {slug} {n}", value=n / 7) for n in range(ROWS))
-""".replace("ROWS", str(ROWS))
-
-#: Reads and writes as other processes do, by the registry's present rows, while a file exists.
+#: Reads and writes as other processes do, by the registry's present rows, while a file exists. A cursor stays open.
 LOAD = """
 import json, pathlib, sys, threading, time
 import django
@@ -85,18 +33,22 @@ django.setup()
 from django.conf import settings
 from django.db import Error, connections
 settings.TENANT_CACHE_SECONDS = 0.2
+from databases import atomic_for
 from databases.tenants import use_tenant
+from databases.tenants.registry_cache import cache
 from projects.models import DataPoint
-file = pathlib.Path(sys.argv[1])
-seen = {"reads": 0, "written": [], "refused": [], "failed": []}
+file, cursor = pathlib.Path(sys.argv[1]), sys.argv[2:]
+seen = {"reads": 0, "written": [], "refused": [], "failed": [], "cursor": 0}
 def once(slug, work):
     try:
         with use_tenant(slug):
             work()
         return True
     except Error as error:
-        is_refused = type(error).__name__ == "TenantReadOnlyError" or "read-only" in str(error)
+        # `is not permitted to log in`: the user, by a row that was cached just before.
+        is_refused = type(error).__name__ == "TenantUnavailableError" or "not permitted to log in" in str(error)
         seen["refused" if is_refused else "failed"].append(f"{slug}: {type(error).__name__}: {error}")
+        time.sleep(0.01)
         return False
     finally:
         connections.close_all()
@@ -113,6 +65,13 @@ def writers(slug):
         name = f"late {slug} {number}"
         if once(slug, lambda: DataPoint.objects.create(name=name, value=number)):
             seen["written"].append([slug, name])
+def cursors(slug):
+    with use_tenant(slug), atomic_for(DataPoint):
+        for point in DataPoint.objects.filter(name__startswith="o'brien").order_by("pk").iterator(chunk_size=10):
+            seen["cursor"] += 1
+            while file.exists() and seen["cursor"] == ROWS / 2:
+                time.sleep(0.01)
+    connections.close_all()
 def run(work, slug):
     try:
         work(slug)
@@ -120,11 +79,14 @@ def run(work, slug):
         seen["failed"].append(repr(error))
         raise
 file.touch()
-threads = [threading.Thread(target=run, args=pair) for pair in (
-    (readers, "acme"), (writers, "acme"), (readers, "horza"), (writers, "horza"))]
+work = [(kind, slug) for kind in (readers, writers) for slug in ("acme", "horza")]
+work += [(cursors, slug) for slug in cursor]
+threads = [threading.Thread(target=run, args=pair) for pair in work]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 lost = []
+for slug in ("acme", "horza"):
+    cache.forget(slug)
 for slug, name in seen["written"]:
     with use_tenant(slug):
         if DataPoint.objects.filter(name=name).count() != 1:
@@ -154,76 +116,6 @@ except DatabaseError:
 """
 
 
-class Site:
-    """A project with a fleet on several servers, and its environment."""
-
-    def __init__(
-        self, project: Bake, tools: Environment, servers: dict[str, DatabaseServer], env: dict[str, str]
-    ) -> None:
-        self.project = project
-        self.tools = tools
-        self.servers = servers
-        self.env = {**env, "DJANGO_SETTINGS_MODULE": "config.settings"}
-        self.processes: list[subprocess.Popen[str]] = []
-        self.forks = Forks(project, tools, self.env)
-
-    def manage(self, *words: str, code: int = 0) -> str:
-        """Run a command, and check that its output shows no password."""
-        output = self.forks.run(COMMAND, "", "", "", *words, exit_code=code)
-        assert PASSWORD not in output
-        assert quote(PASSWORD, safe="") not in output
-        return output
-
-    def kill(self, place: str, when: str, *words: str) -> None:
-        """Run a command that is killed before or after a function."""
-        self.forks.run(COMMAND, place, when, "", *words, exit_code=-signal.SIGKILL)
-
-    def start(self, code: str, *words: str) -> "subprocess.Popen[str]":
-        """Start Python in the project."""
-        process = subprocess.Popen(
-            [self.tools.python, "-c", code, *words],
-            cwd=self.project.path,
-            env={**commands.clean_environment(), **self.env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def tenant(self, slug: str) -> dict[str, str]:
-        """Return the registry's row of a tenant, read past the project."""
-        columns = ("slug", "status", "server", "database", "user")
-        quoted = ", ".join(f'"{column}"' for column in columns)
-        query = f"SELECT {quoted} FROM tenants_tenant WHERE slug = '{slug}'"  # noqa: S608
-        (row,) = self.servers["default"].execute(query, "registry")
-        return dict(zip(columns, map(str, row), strict=True))
-
-    def content(self, slug: str) -> list[tuple[object, ...]]:
-        """Return the rows of a tenant on the server that the registry names, read past the project."""
-        tenant = self.tenant(slug)
-        server = self.servers[tenant["server"]]
-        return server.execute("SELECT id, name, value FROM projects_datapoint ORDER BY id", tenant["database"])
-
-    def databases(self) -> dict[str, list[str]]:
-        """Return the databases of tenants on each server, without the templates that new ones are copied from."""
-        query = "SELECT datname FROM pg_database WHERE datname LIKE 'tenant%' ORDER BY 1"
-        return {
-            name: [str(row[0]) for row in server.execute(query) if not str(row[0]).startswith("tenant_template_")]
-            for name, server in self.servers.items()
-        }
-
-    def write(self, slug: str) -> None:
-        """Write one row as the project does, and delete it."""
-        self.forks.run(
-            "import sys\n"
-            "from databases.tenants import use_tenant\n"
-            "from projects.models import DataPoint\n"
-            "with use_tenant(sys.argv[1]): DataPoint.objects.create(name='x', value=1).delete()",
-            slug,
-        )
-
-
 @pytest.fixture(scope="module")
 def three_servers(shared: Path) -> Iterator[dict[str, SystemPostgres]]:
     """Three PostgreSQL servers whose users log in with passwords."""
@@ -236,6 +128,9 @@ def three_servers(shared: Path) -> Iterator[dict[str, SystemPostgres]]:
     for name, server in servers.items():
         server.start()
         (folder / name / "pg_hba.conf").write_text(PG_HBA)
+        with (folder / name / "postgresql.conf").open("a") as file:
+            # These servers crash, and lose nothing that they said was committed.
+            file.write("synchronous_commit = on\n")
         server.execute("SELECT pg_reload_conf()")
         server.execute(f"CREATE ROLE {KEEPER} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'")
     yield servers
@@ -270,38 +165,260 @@ def site(
     yield site
     site.forks.close()
     for process in site.processes:
-        process.kill()
-        process.communicate()
+        # Not communicate(): a test that failed has done so.
+        with process:
+            process.kill()
     for name, server in three_servers.items():
         server.start()
         for database in [*site.databases()[name], *(["registry"] if name == "default" else [])]:
             server.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
-        for row in server.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenant%' ORDER BY 1"):
+        roles = "SELECT rolname FROM pg_roles WHERE rolname ~ '^tenant_[0-9a-f]{20}' ORDER BY 1"
+        for row in server.execute(roles):
             server.execute(f'DROP ROLE "{row[0]}"')
 
 
-def wait_for(file: Path, process: "subprocess.Popen[str]") -> None:
-    """Wait until a process has created a file."""
-    while not file.exists():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
+#: `ARCHIVES` stands for a folder, `new` for the slug of another new tenant each time, and `OTHER` for the server where
+#: the tenant is not.
+ARCHIVE = ("archive_tenant", "acme", "--to", "ARCHIVES")
+CANCEL_ARCHIVE = ("archive_tenant", "acme", "--cancel")
+RESUME = ("resume_tenant", "acme")
+RESTORE = ("restore_tenant", "acme")
+RESTORE_THERE = (*RESTORE, "--server", "OTHER")
+VERIFY = ("verify_archives", "acme")
+MOVE = ("move_tenant", "acme", "--server", "OTHER")
+CANCEL_MOVE = ("move_tenant", "acme", "--cancel")
+PURGE = ("purge_archived_tenants", "--older-than", "0d")
+ROTATE = ("rotate_credentials", "acme")
+MAKE = ("create_tenant", "new", "--server", "default")
+PURGE_NEW = ("purge_pending_tenant", "new")
+MAKE_READY = ("prepare_tenants", "1")
 
 
-def finish(process: "subprocess.Popen[str]") -> str:
-    """Wait until a process ends, and return its output."""
-    output = process.communicate(timeout=120)[0]
-    assert isinstance(output, str)
-    return output
+@dataclass(frozen=True)
+class Case:
+    """A command that stops at each of its steps in turn, and the ways out of that."""
+
+    words: tuple[str, ...]
+    #: Taken in turn; all of them end in these statuses.
+    out: tuple[tuple[str, ...], ...]
+    ends: tuple[str, ...] = ("active",)
+    #: Commands at first and before each step. Before a cancellation, a command that is killed.
+    first: tuple[tuple[str, ...], ...] = ()
+    before: tuple[tuple[str, ...], ...] = ()
+    killed: tuple[str, ...] = ()
+    #: A step before which the database is complete, and so is kept: the way out is refused, and the command completes.
+    kept: str = ""
+    #: Whether an error leaves everything as it was, so that there is no need of a way out.
+    is_undone: bool = False
 
 
-def test_a_tenant_moves_between_servers_while_it_is_read(site: Site, tmp_path: Path) -> None:
+CASES = {
+    "create": Case(MAKE, (MAKE,)),
+    "create, purge": Case(MAKE, (PURGE_NEW,), kept="create_tenant > change: UPDATE"),
+    "create from a ready one": Case(MAKE, (MAKE,), before=(MAKE_READY,)),
+    "prepare": Case(MAKE_READY, (MAKE_READY,), before=(MAKE,)),
+    "move": Case(MOVE, (MOVE,), before=(PURGE,)),
+    # With previous databases on both servers.
+    "move, cancel": Case(MOVE, (CANCEL_MOVE,), first=(MOVE, MOVE), is_undone=True),
+    "move --cancel": Case(CANCEL_MOVE, (CANCEL_MOVE,), killed=("pg_restore has started", *MOVE)),
+    "archive": Case(ARCHIVE, (ARCHIVE, CANCEL_ARCHIVE), ("archived", "suspended"), is_undone=True),
+    "archive --cancel": Case(
+        CANCEL_ARCHIVE, (CANCEL_ARCHIVE,), ("suspended",), killed=("pg_restore has started", *ARCHIVE)
+    ),
+    "restore": Case(RESTORE, (RESTORE,), before=(ARCHIVE,), is_undone=True),
+    "restore elsewhere": Case(RESTORE_THERE, (RESTORE_THERE,), before=(ARCHIVE, PURGE), is_undone=True),
+    "verify": Case(VERIFY, (VERIFY,), ("archived",), first=(ARCHIVE,), is_undone=True),
+    "purge after archive": Case(PURGE, (PURGE,), ("archived",), before=(ARCHIVE,)),
+    "purge after move": Case(PURGE, (PURGE,), before=(MOVE,)),
+    "rotate": Case(ROTATE, (ROTATE,)),
+}
+
+
+def run_case(site: Site, name: str, how: str) -> None:
+    """Stop a command at each of its steps, check what is left, and print a row of a table for each."""
+    case, rows = CASES[name], []
+    content = set(site.content("acme"))
+    for command in case.first:
+        site.manage(*words(site, command))
+    for number in itertools.count(1):
+        goes_on = how == "kill" or not case.is_undone
+        if number == 1 or goes_on:
+            for command in case.before:
+                site.manage(*words(site, command, number))
+            if case.killed:
+                assert site.kill(*words(site, case.killed))[0]
+        before, order = site.tenant("acme"), words(site, case.words, number)
+        way_out = words(site, case.out[number % len(case.out)], number)
+        step, output = (site.kill if how == "kill" else site.fail)(str(number), *order)
+        if not step:
+            break
+        row, logins = site.tenant("acme"), len(site.logins())
+        if case.kept and case.kept in step:
+            assert f"Complete it with `{' '.join(order[:2])}`" in site.manage(*way_out, code=1)
+            way_out = order
+        if goes_on:
+            # Before its first step a command has changed nothing, and there may be nothing to cancel.
+            site.manage(*way_out, code=None if number == 1 else 0)
+            assert number == 1 or site.tenant("acme").status in case.ends, step
+        else:
+            assert "this step fails" in output, (step, output)
+            assert row == before, step
+        # All that lies on the servers is what the registry asks for.
+        site.check()
+        if goes_on and not case.first:
+            settle(site)
+        lost = 0 if site.tenant("acme").status == "archived" else len(content - set(site.content("acme")))
+        answer = f"`{' '.join(way_out)}`".replace(str(site.archives), "...") if goes_on else "-"
+        rows.append(f"| {name} | {step} | {row.status} on {row.server}, {logins} logins | {answer} | {lost} | none |")
+        assert not lost, step
+    print(
+        f"\n| command | {how} before | state afterwards | way out | rows lost | left over |\n|---|---|---|---|---|---|"
+    )
+    print("\n".join(rows))
+    assert len(rows) > 1
+    settle(site)
+    assert set(site.content("acme")) == content
+
+
+def settle(site: Site) -> None:
+    """Open the tenant's pages again."""
+    out = {"archived": RESTORE, "suspended": RESUME}.get(site.tenant("acme").status)
+    if out:
+        site.manage(*out)
+
+
+def words(site: Site, command: tuple[str, ...], number: int = 0) -> list[str]:
+    """Return the words of a command of a case."""
+    other = "default" if site.tenant("acme").server == "eu" else "eu"
+    return [{"ARCHIVES": str(site.archives), "new": f"new{number}", "OTHER": other}.get(word, word) for word in command]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "restore"])
+def test_a_command_that_is_killed_before_any_step_has_a_way_out(site: Site, name: str) -> None:
+    run_case(site, name, "kill")
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("create, purge", "move", "restore elsewhere")])
+def test_a_command_that_fails_at_any_step_leaves_everything_as_it_was(site: Site, name: str) -> None:
+    run_case(site, name, "fail")
+
+
+MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("projects", "{before}")]
+    operations = [migrations.RunSQL("{statement}")]
+"""
+
+
+def add_migration(site: Site, statement: str) -> None:
+    """Give the project a migration of tenants that runs a statement."""
+    folder = site.project.path / "projects/migrations"
+    last = max(file.stem for file in folder.glob("0*.py"))
+    (folder / "0099_later.py").write_text(MIGRATION.format(before=last, statement=statement))
+
+
+#: A step of each command at which another one comes, and the commands: at most one works on a tenant.
+MIDWAY: dict[str, tuple[str, tuple[str, ...]]] = {
+    "move": ("pg_restore", MOVE),
+    "archive": ("pg_dump", ARCHIVE),
+    "restore": ("pg_restore", RESTORE),
+    "rotate": ("replace: UPDATE", ROTATE),
+    "rotate, waiting": ("_retire", ROTATE),
+    "migrate": ("CREATE TABLE", ("migrate_tenants", "acme")),
+    "purge": ("DROP DATABASE", PURGE),
+}
+#: What refuses the second command, in one sentence.
+REFUSED = (
+    r"Another process works on the tenant 'acme': wait until it ends, and try again\.|"
+    r"Cannot [a-z ]+ 'acme', which is [a-z]+: .+\.|it is [a-z]+: .+|There is no archive of 'acme' .+|"
+    r"Another process migrates tenants: .+"
+)
+
+
+@pytest.mark.parametrize("first", MIDWAY)
+def test_of_two_commands_on_one_tenant_one_is_refused(site: Site, first: str) -> None:
+    # There are an archive, closed databases, and a migration to apply.
+    for command in (MOVE, MOVE, ARCHIVE, RESTORE):
+        site.manage(*words(site, command))
+    content = set(site.content("acme"))
+    if first == "restore":
+        site.manage(*words(site, ARCHIVE))
+    add_migration(site, "CREATE TABLE later (id integer)")
+    step, order = MIDWAY[first]
+    paused = site.pause(step, *words(site, order))
+    for name, (_, other) in MIDWAY.items():
+        # Purging other tenants' databases is nobody's concern.
+        output = site.manage(*words(site, other), code=1)
+        assert re.search(REFUSED, output), (first, name, output)
+        assert len(output.splitlines()) <= 5, output
+    code, output = paused.go_on()
+    assert code == 0, output
+    settle(site)
+    site.manage("migrate_tenants")
+    site.check()
+    assert set(site.content("acme")) == content
+
+
+#: Steps of commands before which a server stops.
+PHASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "move": (
+        MOVE,
+        ("CREATE DATABASE", "pg_restore", "seal > shut", "keep_closed"),
+    ),
+    "archive": (ARCHIVE, ("pg_dump", "pg_restore", "seal > shut", "keep_closed")),
+    "restore": (RESTORE, ("CREATE DATABASE", "pg_restore", "open_again > with_force", "restore > change")),
+}
+
+
+@pytest.mark.parametrize("name", PHASES)
+def test_a_server_that_stops_in_any_phase_loses_nothing(site: Site, name: str) -> None:
+    command, phases = PHASES[name]
+    # Away from the registry.
+    there = {"eu": "us", "us": "eu"}
+    site.manage("move_tenant", "acme", "--server", "eu")
+    content = set(site.content("acme"))
+    for phase in phases:
+        for stopped in ("source", "target", "registry"):
+            source = site.tenant("acme").server
+            target = there[source] if name == "move" else source
+            if name != "move" and stopped == "target":
+                continue
+            if name == "restore":
+                site.manage(*words(site, ARCHIVE))
+            order = words(site, tuple(there[source] if word == "OTHER" else word for word in command))
+            paused = site.pause(phase, *order)
+            server = site.servers[{"source": source, "target": target, "registry": "default"}[stopped]]
+            server.stop()
+            if stopped == "registry":
+                # It only restarts.
+                server.start()
+            code, output = paused.go_on()
+            server.start()
+            assert code == 0 or output.splitlines()[-1].startswith("CommandError: acme: "), output
+            if code:
+                site.manage(*order)
+            settle(site)
+            site.check()
+            assert set(site.content("acme")) == content, (phase, stopped)
+
+
+def check_served(site: Site, before: list[tuple[object, ...]], server: str) -> None:
+    """Check that the tenant is active on a server with the rows from before, and that nothing else is left."""
+    assert (site.tenant("acme").status, site.tenant("acme").server) == ("active", server)
+    assert site.content("acme") == before
+    site.check()
+
+
+def test_a_tenant_moves_while_pages_are_served(site: Site, tmp_path: Path) -> None:
+    site.env["CACHE_SECONDS"] = "0.2"
     flag = tmp_path / "running"
     load = site.start(LOAD, str(flag))
     wait_for(flag, load)
-    # From here on the tenant has a user, and its sessions are that user's.
-    site.manage("rotate_credentials", "acme")
     for server in ("eu", "us", "default"):
-        assert "acme: active" in site.manage("move_tenant", "acme", "--server", server)
+        moved = site.start(COMMAND, "", "", "", "move_tenant", "acme", "--server", server)
+        assert "acme: active" in finish(moved)
     flag.unlink()
     output = finish(load)
     seen = json.loads(output.splitlines()[-1])
@@ -309,175 +426,82 @@ def test_a_tenant_moves_between_servers_while_it_is_read(site: Site, tmp_path: P
     assert {line.partition(":")[0] for line in seen["refused"]} <= {"acme"}
     assert seen["reads"] > 100
     assert {slug for slug, _ in seen["written"]} == {"acme", "horza"}
-    # The previous databases are kept, closed for connections, until they are archived.
+    # The previous databases are kept, closed for connections, until they are purged.
     assert [len(names) for names in site.databases().values()] == [4, 1, 1]
-    site.manage("move_tenant", "acme", "--drop-old", "--to", str(tmp_path / "archives"))
+    site.check()
+    site.manage(*PURGE)
     assert [len(names) for names in site.databases().values()] == [3, 0, 0]
-    assert len(list((tmp_path / "archives").iterdir())) == 3
+    site.check()
 
 
-MOVE = ("move_tenant", "acme", "--server", "eu")
-KILLED_MOVES = [
-    ("fleet.relocate.freeze", "before"),
-    ("fleet.relocate.freeze", "after"),
-    ("fleet.models.create_database", "before"),
-    ("fleet.relocate.claim_database", "after"),
-    ("fleet.dumps.copy", "after"),
-    ("fleet.relocate._switch", "before"),
-    ("fleet.relocate._switch", "after"),
-    ("fleet.relocate._close_old", "before"),
-]
+def test_credentials_are_rotated_under_load_and_no_request_is_refused(site: Site, tmp_path: Path) -> None:
+    site.env["CACHE_SECONDS"] = "0.2"
+    flag = tmp_path / "running"
+    load = site.start(LOAD, str(flag), "acme", "horza")
+    wait_for(flag, load)
+    users = []
+    for _ in range(4):
+        # At the same time: each is done, or refused because the other one works on the tenant.
+        rotating = [site.start(COMMAND, "", "", "", "rotate_credentials", "acme", "horza") for _ in range(2)]
+        assert any("acme: done" in output for output in map(finish, rotating))
+        users.append(site.tenant("acme").user)
+    flag.unlink()
+    seen = json.loads(finish(load).splitlines()[-1])
+    assert (seen["failed"], seen["refused"], seen["lost"]) == ([], [], [])
+    assert (seen["reads"] > 100, seen["cursor"]) == (True, 2 * ROWS)
+    assert len(set(users)) == 2
+    # The previous user cannot log in, and the present one cannot connect to another tenant's database.
+    site.check()
+    site.manage("migrate_tenants")
 
 
-def test_a_killed_move_is_continued_or_cancelled(site: Site, tmp_path: Path) -> None:
+def test_a_tenant_with_an_open_transaction_is_archived(site: Site, tmp_path: Path) -> None:
     before = site.content("acme")
-    # Back and forth, so that each move begins where the one before has ended.
-    for (place, when), server in zip(KILLED_MOVES, ("eu", "default") * 4, strict=True):
-        source = site.tenant("acme")["server"]
-        site.kill(place, when, "move_tenant", "acme", "--server", server)
-        if (place, when) == ("fleet.dumps.copy", "after"):
-            site.manage("move_tenant", "acme", "--cancel")
-            site.write("acme")
-            assert site.tenant("acme")["server"] == source
-        site.manage("move_tenant", "acme", "--server", server)
-        check_moved(site, before, server)
-        site.manage("move_tenant", "acme", "--drop-old", "--to", str(tmp_path))
-        counts = [3, 0, 0] if server == "default" else [2, 1, 0]
-        assert [len(names) for names in site.databases().values()] == counts, (place, when)
-    check_moved(site, before, "default")
-
-
-def check_moved(site: Site, before: list[tuple[object, ...]], server: str) -> None:
-    """Check that the tenant is active on a server with the rows from before, and accepts writes."""
-    tenant = site.tenant("acme")
-    assert (tenant["status"], tenant["server"]) == ("active", server)
-    assert site.content("acme") == before
-    site.write("acme")
-
-
-KILLED_ARCHIVES = [
-    ("fleet.archive.freeze", "before"),
-    ("fleet.dumps.dump", "before"),
-    ("fleet.dumps.dump", "after"),
-    ("fleet.dumps.load", "before"),
-    ("fleet.dumps.load", "after"),
-    ("fleet.archive.write_verified", "after"),
-    ("fleet.archive.drop_database", "before"),
-    ("fleet.archive.drop_database", "after"),
-    ("fleet.database_roles.drop", "after"),
-]
-KILLED_RESTORES = [
-    ("fleet.archive.claim_database", "before"),
-    ("fleet.archive.claim_database", "after"),
-    ("fleet.dumps.load", "after"),
-    ("fleet.archive.complete", "after"),
-]
-
-
-def test_a_killed_archive_or_restore_is_continued(site: Site, tmp_path: Path) -> None:
-    before = site.content("acme")
-    site.manage("rotate_credentials", "acme")
-    archives = tmp_path / "archives"
-    for number, (place, when) in enumerate(KILLED_ARCHIVES):
-        site.kill(place, when, "archive_tenant", "acme", "--to", str(archives))
-        assert site.tenant("acme")["status"] == "archiving", place
-        site.manage("archive_tenant", "acme", "--to", str(archives))
-        assert (site.tenant("acme")["status"], len(site.databases()["default"])) == ("archived", 2)
-        # The unfinished file was deleted, and the verified one was not written twice.
-        assert len(list(archives.iterdir())) == number + 1
-        site.kill(*KILLED_RESTORES[number % len(KILLED_RESTORES)], "restore_tenant", "acme")
-        site.manage("restore_tenant", "acme")
-        check_moved(site, before, "default")
-        assert len(site.databases()["default"]) == 3, place
-
-
-def test_a_cancelled_archive_leaves_the_tenant_suspended_and_whole(site: Site, tmp_path: Path) -> None:
-    before = site.content("acme")
-    site.kill("fleet.dumps.load", "after", "archive_tenant", "acme", "--to", str(tmp_path))
-    site.manage("archive_tenant", "acme", "--cancel")
-    assert (site.tenant("acme")["status"], site.content("acme")) == ("suspended", before)
-    site.manage("resume_tenant", "acme")
-    site.write("acme")
-    assert (len(site.databases()["default"]), list(tmp_path.iterdir())) == (3, [])
-
-
-def test_a_tenant_with_a_user_and_an_open_transaction_is_archived(site: Site, tmp_path: Path) -> None:
-    before = site.content("acme")
-    site.manage("rotate_credentials", "acme")
     flag = tmp_path / "busy"
     busy = site.start(BUSY, str(flag))
     wait_for(flag, busy)
-    site.manage("archive_tenant", "acme", "--to", str(tmp_path), "--wait", "0.1")
+    site.manage(*words(site, ARCHIVE), "--wait", "0.1")
     assert "its session was terminated" in finish(busy)
-    site.manage("restore_tenant", "acme")
-    check_moved(site, before, "default")
+    site.manage(*RESTORE)
+    check_served(site, before, "default")
 
 
 #: Makes autovacuum start at once and last for minutes.
 SLOW_VACUUM = ("naptime = '1s'", "vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
 
 
-def test_a_tenant_is_archived_during_autovacuum(site: Site, tmp_path: Path) -> None:
-    server, database = site.servers["default"], site.tenant("acme")["database"]
+def test_a_tenant_is_archived_during_autovacuum(site: Site) -> None:
+    server, database = site.servers["default"], site.tenant("acme").database
     for setting in SLOW_VACUUM:
         server.execute(f"ALTER SYSTEM SET autovacuum_{setting}")
     server.execute("SELECT pg_reload_conf()")
     try:
         server.execute("CREATE TABLE worn AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n", database)
-        server.execute(f"ALTER TABLE worn OWNER TO {KEEPER}", database)
+        server.execute(f"ALTER TABLE worn OWNER TO {owner(site.tenant('acme').uid)}", database)
         server.execute("UPDATE worn SET n = n + 1", database)
         workers = "SELECT datname FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
         wait_until(lambda: (database,) in server.execute(workers))
-        site.manage("archive_tenant", "acme", "--to", str(tmp_path))
+        site.manage(*words(site, ARCHIVE))
     finally:
         server.execute("ALTER SYSTEM RESET ALL")
         server.execute("SELECT pg_reload_conf()")
-    assert site.tenant("acme")["status"] == "archived"
-    assert database not in site.databases()["default"]
+    assert site.tenant("acme").status == "archived"
+    site.check()
 
 
-def test_a_target_that_stops_during_a_move_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
-    before = site.content("acme")
-    for place, when in (("fleet.dumps.copy", "before"), ("fleet.dumps.copy", "after")):
-        flag = tmp_path / "halted"
-        moving = site.start(COMMAND, place, when, str(flag), *MOVE)
-        wait_for(flag, moving)
-        site.servers["eu"].stop()
-        flag.unlink()
-        output = finish(moving)
-        assert moving.returncode == 1
-        assert output.splitlines()[-1].startswith("CommandError: acme: "), output
-        assert PASSWORD not in output
-        assert (site.tenant("acme")["status"], site.tenant("acme")["server"]) == ("active", "default")
-        site.write("acme")
-        site.write("horza")
-        site.servers["eu"].start()
-    site.manage(*MOVE)
-    check_moved(site, before, "eu")
-    assert len(site.databases()["eu"]) == 1
-
-
-def test_an_archive_that_does_not_fit_on_the_disk_loses_nothing(site: Site, tmp_path: Path) -> None:
+def test_an_archive_that_does_not_fit_on_the_disk_loses_nothing(site: Site) -> None:
     before = site.content("acme")
     limited: list[str | Path] = ["bash", "-c", 'ulimit -f 2; exec "$@"', "-", site.tools.python, "-c", COMMAND]
-    words = [*limited, "", "", "", "archive_tenant", "acme", "--to", tmp_path / "archives"]
-    output = commands.run(words, cwd=site.project.path, env={**site.env, "PYTHONDONTWRITEBYTECODE": "1"}, code=1)
+    command = [*limited, "", "", "", *words(site, ARCHIVE)]
+    output = commands.run(command, cwd=site.project.path, env={**site.env, "PYTHONDONTWRITEBYTECODE": "1"}, code=1)
     assert "CommandError: acme: pg_dump failed on tenant_acme" in output
-    check_moved(site, before, "default")
-    assert (len(site.databases()["default"]), list((tmp_path / "archives").iterdir())) == (3, [])
+    check_served(site, before, "default")
 
 
 #: Larger than a segment of the server's log, which the server must be able to write.
 LARGEST_FILE = 17 * 2**20
 #: A table that is larger than that.
 LARGE = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 40) FROM generate_series(1, 20000) n"
-LARGE_MIGRATION = """
-from django.db import migrations
-
-class Migration(migrations.Migration):
-    dependencies = [("projects", "{before}")]
-    operations = [migrations.RunSQL("{statement}")]
-"""
 
 
 @contextlib.contextmanager
@@ -500,65 +524,32 @@ def full_disk(server: DatabaseServer) -> Iterator[None]:
         server.start()
 
 
-def test_a_target_with_a_full_disk_leaves_the_tenant_where_it_was(site: Site, tmp_path: Path) -> None:
-    site.servers["default"].execute(LARGE, site.tenant("acme")["database"])
-    site.servers["default"].execute(f"ALTER TABLE large OWNER TO {KEEPER}", site.tenant("acme")["database"])
+def test_a_target_with_a_full_disk_leaves_the_tenant_where_it_was(site: Site) -> None:
+    site.servers["default"].execute(LARGE, site.tenant("acme").database)
+    site.servers["default"].execute(
+        f"ALTER TABLE large OWNER TO {owner(site.tenant('acme').uid)}", site.tenant("acme").database
+    )
     before = site.content("acme")
     with full_disk(site.servers["eu"]):
-        output = site.manage(*MOVE, code=1)
+        output = site.manage(*words(site, MOVE), code=1)
         assert "CommandError: acme: pg_restore failed" in output
         assert "could not extend file" in output
-        check_moved(site, before, "default")
-        assert (len(site.databases()["default"]), site.databases()["eu"]) == (3, [])
-    site.manage(*MOVE)
-    check_moved(site, before, "eu")
+        check_served(site, before, "default")
+    site.manage(*words(site, MOVE))
+    check_served(site, before, "eu")
 
 
 def test_a_tenant_that_did_not_fit_on_the_disk_is_created_by_the_next_run(site: Site) -> None:
-    folder = site.project.path / "projects/migrations"
-    last = max(file.stem for file in folder.glob("0*.py"))
-    (folder / "0099_large.py").write_text(LARGE_MIGRATION.format(before=last, statement=LARGE))
+    add_migration(site, LARGE)
     make = ("create_tenant", "new", "--server", "eu")
     # First the disk is full while the template is made, then while it is copied.
     for others in ([], ["tenant_first"]):
         with full_disk(site.servers["eu"]):
             assert "could not extend file" in site.manage(*make, code=1)
-            assert site.tenant("new")["status"] == "pending"
+            assert site.tenant("new").status == "pending"
             assert site.databases()["eu"] == others
         if not others:
             site.manage("create_tenant", "first", "--server", "eu")
     assert "new: active" in site.manage(*make)
     assert site.databases()["eu"] == ["tenant_first", "tenant_new"]
     assert site.servers["eu"].execute("SELECT count(*) FROM large", "tenant_new") == [(20000,)]
-
-
-def test_credentials_are_rotated_under_load_and_no_request_is_refused(site: Site, tmp_path: Path) -> None:
-    server = site.servers["default"]
-    flag = tmp_path / "running"
-    load = site.start(LOAD, str(flag))
-    wait_for(flag, load)
-    users = []
-    for _ in range(4):
-        assert "acme: done" in site.manage("rotate_credentials", "acme", "horza")
-        users.append(site.tenant("acme")["user"])
-    flag.unlink()
-    seen = json.loads(finish(load).splitlines()[-1])
-    assert (seen["failed"], seen["refused"], seen["lost"]) == ([], [], [])
-    assert seen["reads"] > 100
-    assert (users[0], users[1]) == (users[2], users[3])
-    # Least privilege: the previous user cannot log in, and the present one cannot connect to another tenant's database.
-    logins = server.execute("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'tenant%' ORDER BY 1")
-    assert len(logins) == 2
-    assert (users[3],) in logins
-    allowed = f"SELECT has_database_privilege('{users[3]}', 'tenant_horza', 'CONNECT')"
-    assert server.execute(allowed) == [(False,)]
-    site.manage("migrate_tenants")
-    for place, when in (
-        ("fleet.database_roles.install", "before"),
-        ("fleet.database_roles.install", "after"),
-        ("fleet.credentials.replace", "after"),
-    ):
-        site.kill(place, when, "rotate_credentials", "acme")
-        site.write("acme")
-        site.manage("rotate_credentials", "acme")
-        site.write("acme")

@@ -17,7 +17,7 @@ TEMPLATE_SYNTAX = re.compile(r"\{\{|\{%|\{#|^\s*# %", re.MULTILINE)
 #: What only the template's own files hold.
 MARKUP = re.compile(r"\{[{%].*cookiecutter|^\s*# %", re.MULTILINE)
 # Django's braces in pages, GitHub's (`${{`) in workflows.
-OTHER_BRACES = {".html": r"\{\{|\{%|\{#", ".yml": r"\$\{\{"}
+OTHER_BRACES: dict[str | tuple[str, ...], str] = {(".html", ".svg"): r"\{\{|\{%|\{#", ".yml": r"\$\{\{"}
 PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
     ".toml": tomllib.loads,

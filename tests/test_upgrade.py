@@ -1,10 +1,11 @@
-"""`cruft update` brings the template's changes into a project, keeps its user's edits, and leaves its tests green.
+"""`cruft update` and `make change` bring the template's changes into a project, and keep its user's edits.
 
 The second version of the template is made here, by a change of every kind.
 """
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,13 @@ from tests.support import commands, settings, variants
 from tests.support.bakes import Bake
 from tests.support.commands import COOKIECUTTER
 from tests.support.environments import Environment
+from tests.support.repositories import GIT, append, commit, git, replace, tree
 from tests.support.suites import PYTEST, passed
 from tests.support.template import EMITTED, PROMPTS, copy_template
 
 Environments = Callable[[str], Environment]
 
 CRUFT = COOKIECUTTER.with_name("cruft")
-# Commits need an author, and settings of this machine must not change them.
-GIT = {
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    **{f"GIT_{role}_{key}": "author" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")},
-}
 DJANGO = variants.DJANGO or "5.2"
 ANSWERS = {
     "project_name": 'O\'Brien & "Söhne" {{ 7*7 }}',
@@ -40,35 +36,9 @@ REMOVED = "databases/tests/test_availability.py"
 DELETED = "notes/admin.py"
 
 
-def git(folder: Path, *words: str | Path) -> str:
-    """Run git in a folder and return what it printed."""
-    return commands.run(["git", *words], cwd=folder, env=GIT)
-
-
-def commit(folder: Path) -> None:
-    """Commit everything in a folder, and make it a repository if it is not one."""
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "work")
-
-
 def cruft(folder: Path, *words: str | Path, code: int = 0, typed: str | None = None) -> str:
     """Run cruft in a folder and return what it printed."""
     return commands.run([CRUFT, *words], cwd=folder, env={**GIT, "PYTHONUTF8": "1"}, code=code, typed=typed)
-
-
-def change(file: Path, old: str, new: str) -> None:
-    """Replace a text that must stand in the file once."""
-    text = file.read_text(encoding="utf-8")
-    assert text.count(old) == 1, (file, old)
-    file.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def append(file: Path, text: str) -> None:
-    """Append to a file, or create it."""
-    file.parent.mkdir(exist_ok=True)
-    with file.open("a", encoding="utf-8") as opened:
-        opened.write(text)
 
 
 def change_template(template: Path) -> None:
@@ -78,7 +48,7 @@ def change_template(template: Path) -> None:
     append(emitted / DELETED, "\nARRIVED = True\n")
     # A filter that the first version does not have, for a file that the user changes too.
     extension = template / "template_extensions.py"
-    change(extension, "filters.update(", "filters.update(loud=str.upper, ")
+    replace(extension, "filters.update(", "filters.update(loud=str.upper, ")
     append(emitted / "config/settings.py", "\nLOUD_NAME = {{ cookiecutter.project_name | loud | python_string }}\n")
 
     table = template / "cookiecutter.json"
@@ -97,9 +67,9 @@ def change_template(template: Path) -> None:
 
 def edit(project: Path) -> None:
     """Edit a project as its user may."""
-    change(project / "config/settings.py", 'TIME_ZONE = "UTC"', 'TIME_ZONE = "Europe/Berlin"')
-    change(project / "config/settings.py", '    "notes",  # example\n', '    "notes",  # example\n    "shop",\n')
-    change(project / "README.md", "\n## Start\n", "\nAsk Chell about it.\n\n## Start\n")
+    replace(project / "config/settings.py", 'TIME_ZONE = "UTC"', 'TIME_ZONE = "Europe/Berlin"')
+    replace(project / "config/settings.py", '    "users",\n', '    "users",\n    "shop",\n')
+    replace(project / "README.md", "\n## Start\n", "\nAsk Chell about it.\n\n## Start\n")
     append(project / "shop/__init__.py", "")
     append(
         project / "tests/test_shop.py",
@@ -110,24 +80,18 @@ def edit(project: Path) -> None:
     (project / DELETED).unlink()
 
 
-def bake(template: Path, folder: Path) -> Path:
-    """Bake the template in its present state and return the project."""
-    answers = [f"{key}={answer}" for key, answer in ANSWERS.items()]
+def bake(template: Path, folder: Path, others: Mapping[str, str] | None = None) -> Path:
+    """Bake the template in its present state, with other answers if they are given, and return the project."""
+    answers = [f"{key}={answer}" for key, answer in {**ANSWERS, **(others or {})}.items()]
     commands.run([COOKIECUTTER, template, "--no-input", "-o", folder, *answers], cwd=template)
     return folder / ANSWERS["project_slug"]
 
 
-def create(template: Path, folder: Path) -> Path:
-    """Make a project of the first version by cruft, commit it and return it."""
-    cruft(folder, "create", template, "-c", "first", "--no-input", "--extra-context", json.dumps(ANSWERS))
+def create(template: Path, folder: Path, version: str = "first") -> Path:
+    """Make a project of a version of the template by cruft, commit it and return it."""
+    cruft(folder, "create", template, "-c", version, "--no-input", "--extra-context", json.dumps(ANSWERS))
     commit(folder / ANSWERS["project_slug"])
     return folder / ANSWERS["project_slug"]
-
-
-def tree(project: Path) -> dict[str, bytes]:
-    """Return the contents of a project's files by path, without the files of git and cruft."""
-    files = [file for file in Bake(project, {}).files if not file.startswith((".git/", ".cruft.json"))]
-    return {file: (project / file).read_bytes() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +141,11 @@ def test_no_edit_of_the_user_is_lost(upgraded: Bake) -> None:
     assert DELETED not in upgraded.files
 
 
-def test_the_suite_of_an_upgraded_project_passes(upgraded: Bake, environment: Environments) -> None:
-    url = {"TEST_DATABASE_URL": settings.sqlite(upgraded.path)("tests")}
-    assert passed(upgraded.run(environment(DJANGO), *PYTEST, env=url))
+def test_the_suite_of_an_upgraded_project_passes(upgraded: Bake, environment: Environments, tmp_path: Path) -> None:
+    # A run of tests leaves files, and other tests compare this project's.
+    project = upgraded.copy(tmp_path)
+    url = {"TEST_DATABASE_URL": settings.sqlite(project.path)("tests")}
+    assert passed(project.run(environment(DJANGO), *PYTEST, env=url))
 
 
 def test_a_line_that_both_changed_is_a_conflict_for_the_user(template: Path, tmp_path: Path) -> None:
@@ -204,5 +170,28 @@ def test_a_project_made_without_cruft_is_upgraded_after_cruft_link(template: Pat
     commit(project)
     cruft(project, "update", "--skip-apply-ask")
     expected = bake(template, tmp_path / "expected")
+    edit(expected)
+    assert tree(project) == tree(expected)
+
+
+def test_make_change_takes_a_newer_template_too(template: Path, upgraded: Bake, tmp_path: Path) -> None:
+    git(template, "worktree", "add", "--quiet", tmp_path / "first", "first")
+    project = bake(tmp_path / "first", tmp_path)
+    edit(project)
+    commit(project)
+    said = commands.run([sys.executable, template / "change.py", project], cwd=template, env=GIT)
+    assert f"stay deleted: {DELETED}\n" in said
+    assert tree(project) == tree(upgraded.path)
+
+
+def test_cruft_changes_answers(template: Path, tmp_path: Path) -> None:
+    project = create(template, tmp_path, "HEAD")
+    edit(project)
+    commit(project)
+    answers = {"tenant_databases": "none", "read_replicas": "no", "secondary_database": "writable"}
+    said = commands.run([sys.executable, template / "change.py", project], cwd=template, env=GIT, code=1)
+    assert """cruft update --variables-to-update '{"tenant_databases": "managed"}'""" in said
+    cruft(project, "update", "--skip-apply-ask", "--variables-to-update", json.dumps(answers))
+    expected = bake(template, tmp_path / "expected", answers)
     edit(expected)
     assert tree(project) == tree(expected)

@@ -318,6 +318,6 @@ def edit(project: Bake, app: str, cls: str, new: str) -> None:
     text, line = project.read(file), f"class {cls}(upstream.{cls}): ...\n"
     assert line in text
     if new:
-        imports = "from django.db import models\n\nfrom databases.mirror.fields import AsTextField\n\n"
+        imports = "from django.db import models\n\nfrom databases.foreign.fields import AsTextField\n\n"
         text = text.replace("from . import upstream\n", f"{imports}from . import upstream\n")
     project.write(file, text.replace(line, f"class {cls}(upstream.{cls}):\n{new}" if new else ""))

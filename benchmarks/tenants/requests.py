@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from benchmarks.tenants import usage
+from benchmarks.tenants import clients, usage
 from benchmarks.tenants.arena import OURS, ROUTER, SCHEMAS, STATIC, Arena
 from benchmarks.tenants.results import Result, number, say
 from benchmarks.tenants.worker import Worker
@@ -16,42 +16,52 @@ SEED = 20261127
 AGE = {"AGE": "600"}
 #: By name: the project, and environment variables of its process.
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
-    "this template, budget of 256": (OURS, {"BUDGET": "256"}),
-    "this template, budget of 64": (OURS, {}),
+    "this template, 256 connections": (OURS, {"BUDGET": "256"}),
+    "this template, 256, prepared": (OURS, {"BUDGET": "256", "PREPARED": "1"}),
+    "this template, 64 connections": (OURS, {}),
     "django-tenants": (SCHEMAS, {}),
     "django-tenants, limited SET": (SCHEMAS, {"LIMITED": "1"}),
     "django-tenants-router": (ROUTER, {}),
     "static aliases": (STATIC, {}),
 }
-#: Other work of the machine delays requests, and hardly changes this.
+#: The number of requests of a turn.
+TURN = 120
+#: Other work of the machine delays requests, and hardly changes these.
+QUICK = "a tenth of the requests took at most, ms"
 PROCESSOR = "processor time of a request, server's included, ms"
 #: The number of tenants that get requests, however many are registered.
 ASKED = 10
 
 
 def in_process(arena: Arena, tenants: int, rounds: int) -> list[Result]:
-    """Measure requests to random tenants. Each way keeps one process."""
+    """Measure requests to random tenants, by short turns in random order. Each way keeps one process."""
     chance = random.Random(SEED)  # noqa: S311
-    samples: dict[str, list[float]] = {way: [] for way in WAYS}
-    busy: dict[str, list[float]] = {way: [] for way in WAYS}
     data = arena.folder / "postgres"
+    found: list[Result] = []
     with contextlib.ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for way, (name, env) in WAYS.items():
             workers[way] = stack.enter_context(arena.fleet(name, tenants).worker(**AGE, **env))
             workers[way].told("requests", list(range(tenants)))
-        for turn in range(rounds):
-            numbers = [chance.randrange(tenants) for _ in range(1000)]
-            for way, worker in workers.items():
-                before = usage.processor(data) + worker.told("processor")
-                taken = worker.told("requests", numbers)
-                used = usage.processor(data) + worker.told("processor") - before
-                samples[way].append(len(taken) / sum(taken))
-                busy[way].append(used / len(taken) * 1000)
-                say(f"round {turn + 1}: {way}: {samples[way][-1]:.0f} requests/s")
-    work = f"{tenants} tenants"
-    extra = {way: {PROCESSOR: number(statistics.median(some))} for way, some in busy.items()}
-    return [Result(work, way, "requests/s", some, WAYS[way][0] == OURS, extra[way]) for way, some in samples.items()]
+        for traffic, draws in clients.TRAFFIC.items():
+            taken: dict[str, list[float]] = {way: [] for way in WAYS}
+            busy = dict.fromkeys(WAYS, 0.0)
+            draw = draws(chance, tenants)
+            for _ in range(rounds * 5):
+                numbers = [draw() for _ in range(TURN)]
+                for way, worker in chance.sample([*workers.items()], len(workers)):
+                    before = usage.processor(data) + worker.told("processor")
+                    taken[way] += worker.told("requests", numbers)
+                    busy[way] += usage.processor(data) + worker.told("processor") - before
+            for way, some in taken.items():
+                tenth = sorted(some)[len(some) // 10]
+                extra = {QUICK: f"{tenth * 1000:.2f}", PROCESSOR: number(busy[way] / len(some) * 1000)}
+                rates = [TURN / sum(some[each : each + TURN]) for each in range(0, len(some), TURN)]
+                found.append(
+                    Result(f"{traffic}, {tenants} tenants", way, "requests/s", rates, WAYS[way][0] == OURS, extra)
+                )
+                say(f"{traffic}: {way}: {statistics.median(rates):.0f} requests/s, {extra}")
+    return found
 
 
 def registered(arena: Arena, sizes: list[int], rounds: int) -> list[Result]:

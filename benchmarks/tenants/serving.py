@@ -19,8 +19,8 @@ from tests.support.servers import free_port
 POOLED = "this template, through PgBouncer"
 #: By name: the project, and environment variables of its processes.
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
-    "this template, budget of 64": (OURS, {}),
-    "this template, budget of 256": (OURS, {"BUDGET": "256"}),
+    "this template, 64 connections": (OURS, {}),
+    "this template, 256 connections": (OURS, {"BUDGET": "256"}),
     "django-tenants": (SCHEMAS, {}),
     "django-tenants, limited SET": (SCHEMAS, {"LIMITED": "1"}),
     "static aliases": (STATIC, {}),

@@ -21,18 +21,20 @@ TENANTS, LIMITED = "django-tenants", "django-tenants, limited SET"
 LOOPS = ("django-tenants-router", "django-tenants-router, 4 threads", "`migrate` in a loop")
 MIGRATING = (TENANTS, "django-tenants, 2 processes", *LOOPS)
 MAKING = ("plain Django: `migrate`", TENANTS, "django-tenants, its clone", "django-tenants-router")
-OURS, ROOMY, DEFAULT = "this template", "this template, budget of 256", "this template, budget of 64"
-PREPARED = "this template, a prepared database"
+OURS, ROOMY, DEFAULT = "this template", "this template, 256 connections", "this template, 64 connections"
+PREPARED = "this template, a ready database"
+OPTION = "this template, 256, prepared"
 STATIC = ("static aliases",)
 TARGETS = [
-    Target("requests, 200 connections; django-tenants", "requests", "", ROOMY, (TENANTS,), 1.6),
-    Target("the same; static aliases", "requests", "", ROOMY, STATIC, 1.45),
-    Target("requests, 64 connections; django-tenants", "requests", "", DEFAULT, (TENANTS,), 1.6),
-    Target("the same; static aliases", "requests", "", DEFAULT, STATIC, 1.45),
+    Target("requests, 256 connections; django-tenants", "requests", "uniform", ROOMY, (TENANTS,), 1.25),
+    Target("the same; static aliases", "requests", "uniform", ROOMY, STATIC, 1.4),
+    Target("prepared statements; django-tenants", "requests", "uniform", OPTION, (TENANTS,), 1.4),
+    Target("the same; static aliases", "requests", "uniform", OPTION, STATIC, 1.6),
+    Target("requests, 64 connections, Zipf; django-tenants", "requests", "Zipf", DEFAULT, (TENANTS,), 0.63),
     Target("gunicorn, 2 x 1, Zipf", "serving", "2 processes x 1, Zipf", DEFAULT, (TENANTS, LIMITED), 1),
     Target("gunicorn, 2 x 4, Zipf", "serving", "2 processes x 4, Zipf", DEFAULT, (TENANTS, LIMITED), 1),
-    Target("one more tenant, a copy", "provisioning", "", "this template, a copy", MAKING, 7),
-    Target("one more tenant, prepared", "provisioning", "", PREPARED, MAKING, 30),
+    Target("one more tenant, a copy", "provisioning", "", "this template, a copy", MAKING, 8),
+    Target("one more tenant, ready", "provisioning", "", PREPARED, MAKING, 60),
     Target("one new migration for all", "migrating", "200 tenants, one new", OURS, MIGRATING, 3),
     Target("nothing to do for all", "migrating", "200 tenants, nothing", OURS, MIGRATING, 5),
     Target("100 models: one new migration", "migrating_large", "50 tenants of 100 models, one", OURS, MIGRATING, 3.5),

@@ -17,6 +17,8 @@ from tests.support.template import ROOT
 # Versions of Django that need a newer Python than these tests do.
 NEEDS_PYTHON = {"6.1": (3, 12)}
 SPECIAL = "mysqlclient"
+#: What the files in `extras/` import. Projects that copy them require these packages themselves.
+EXTRAS = ["opentelemetry-sdk>=1.30", "prometheus-client>=0.22"]
 NO_MYSQLCLIENT = "mysqlclient could not be built: it needs a C compiler, pkg-config and libmariadb-dev"
 
 
@@ -81,6 +83,18 @@ def make(name: str, interpreter: str, wanted: list[str]) -> Environment:
     return environment
 
 
+def packages(name: str, environment: Environment, wanted: list[str]) -> Path:
+    """Return a folder with these packages, without those that they need: for the PYTHONPATH of that environment."""
+    folder = environment.folder.with_name(f"{environment.folder.name}-{name}")
+    with locked(folder.with_suffix(f"{folder.suffix}.lock")):
+        if not (folder / "requirements.txt").exists() or (folder / "requirements.txt").read_text().split() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = (environment.python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder)
+            commands.run([*pip, *wanted], cwd=ROOT)
+            (folder / "requirements.txt").write_text("\n".join(wanted))
+    return folder
+
+
 def install(environment: Environment, wanted: list[str]) -> None:
     """Install requirements. Raises AssertionError with pip's output where that fails."""
     if wanted:
@@ -98,7 +112,8 @@ def python_for(django: str) -> str:
 
 def interpreters() -> Iterator[str]:
     """Yield interpreters, which may not run; first the one that runs this."""
-    yield sys.executable
+    # Not the link in an environment: another checkout would build its own again.
+    yield str(Path(sys.executable).resolve())
     for minor in range(12, 16):
         if found := shutil.which(f"python3.{minor}"):
             yield found

@@ -12,9 +12,11 @@ from tests.support.environments import Environment
 #: Reads a JSON list from each line, `[code, words, file]`, runs the code in a child that writes its output to the file,
 #: and prints the child's exit code. The parent queries no database, so children inherit no connection or cached row.
 PROGRAM = """
-import json, os, sys
+import gc, json, os, sys
 import django
 django.setup()
+# Children do not copy what their garbage collector looks at.
+gc.freeze()
 answers = os.fdopen(os.dup(1), "w")
 for line in sys.stdin:
     code, words, file = json.loads(line)

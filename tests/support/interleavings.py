@@ -22,10 +22,11 @@ from django.core.signals import request_finished
 from django.db import connections
 from databases import atomic_for
 from databases.tenants import CrossTenantError, use_tenant
+from databases.tenants.leases import opened
 from databases.tenants.lifecycle import create_tenant
 from projects.models import DataPoint
 
-ACTORS, *SLUGS = sys.argv[1:]
+PREFIX, ACTORS, *SLUGS = sys.argv[1:]
 kept = {}
 
 
@@ -80,6 +81,11 @@ def outcome_of(work):
         return work()
     except Exception as error:
         return type(error).__name__
+    finally:
+        # A thread that kept more until its next step would let the others wait in vain: there are as many connections
+        # as threads, of which tasks share one.
+        if len(opened.aliases()) > 1:
+            opened.give_back()
 
 
 # Yields the result of a step and is sent the next one; yields work on databases, and is sent its result.
@@ -161,7 +167,7 @@ class Task:
 loop = asyncio.new_event_loop()
 threading.Thread(target=loop.run_forever, daemon=True).start()
 for slug in SLUGS:
-    create_tenant(slug)
+    create_tenant(slug, database=f"{PREFIX}_{slug}")
 for line in sys.stdin:
     kept.clear()
     for slug in SLUGS:
@@ -198,15 +204,18 @@ class Actors:
 
 @contextlib.contextmanager
 def acting(
-    project: Bake, tools: Environment, env: Mapping[str, str], actors: int, slugs: list[str]
+    project: Bake, tools: Environment, env: Mapping[str, str], prefix: str, actors: int, slugs: list[str]
 ) -> Iterator[Actors]:
-    """Run the program in a project with a migrated primary. Arguments: the number of actors, and the tenants."""
+    """Run the program in a project with a migrated primary.
+
+    Arguments: what the names of the tenants' databases begin with, the number of actors, and the tenants.
+    """
     project.write("actors.py", PROGRAM)
     log = project.path.parent / "actors.log"
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            [tools.python, "actors.py", str(actors), *slugs],
+            [tools.python, "actors.py", prefix, str(actors), *slugs],
             cwd=project.path,
             env={**commands.clean_environment(), **env},
             stdin=subprocess.PIPE,

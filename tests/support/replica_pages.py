@@ -21,7 +21,6 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 from databases.replicas import use_primary, use_replica
-from databases.replicas.views import health
 from databases.replicas.writes import StaleInstanceError
 from notes.models import Note
 from users.models import User
@@ -389,7 +388,6 @@ urlpatterns = [
     *(path(f"{view.__name__}/", page(view)) for view in SYNC),
     *(path(f"{view.__name__}/", csrf_exempt(view)) for view in ASYNC),
     path("limit/<seconds>/", page(limit)),
-    path("health/", health),
 ]
 '''
 

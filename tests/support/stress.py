@@ -1,7 +1,22 @@
 """A program for a project with tenants: threads and tasks that switch tenants as fast as they can."""
 
-#: Prints JSON: counts of operations, of rows of another tenant, of errors and of missing writes, and the highest number
-#: of open connections.
+#: Makes the tenants, each with a row of its own.
+MAKE = """
+import sys
+import django
+django.setup()
+from databases.tenants import use_tenant
+from databases.tenants.lifecycle import create_tenant
+from projects.models import DataPoint
+
+prefix, number = sys.argv[1], int(sys.argv[2])
+for each in range(number):
+    create_tenant(f"tenant-{each}", database=f"{prefix}_{each}")
+    with use_tenant(f"tenant-{each}"):
+        DataPoint.objects.create(name=f"tenant-{each}", value=0)
+"""
+#: Prints JSON: counts of operations, of rows of another tenant, of errors, of waits in vain and of missing writes, and
+#: the most connections at a time, as the pool counts them.
 PROGRAM = """
 import asyncio, json, os, random, sys, threading, time, traceback
 import django
@@ -13,17 +28,23 @@ from django.db.models import F
 from django.http import StreamingHttpResponse
 from databases import atomic_for
 from databases.tenants import use_tenant
-from databases.tenants.budget import budget
-from databases.tenants.lifecycle import create_tenant
+from databases.tenants.leases import opened
 from databases.tenants.middleware import keep_tenant
+from databases.tenants.leases import TooManyConnectionsError
+from databases.tenants.pool import pool
+from databases.tenants.registry_cache import cache
+from django.conf import settings
 from projects.models import DataPoint
 
 SEED, TENANTS, THREADS, TASKS, AT_A_TIME, EACH = map(int, sys.argv[1:])
 SLUGS = [f"tenant-{number}" for number in range(TENANTS)]
-outcome = {"operations": 0, "mismatches": 0, "errors": 0, "most_open": 0}
+outcome = {"operations": 0, "mismatches": 0, "errors": 0, "waited_in_vain": 0, "most_open": 0}
 written = dict.fromkeys(SLUGS, 0)
 first_errors = []
 lock = threading.Lock()
+# Whoever is in a transaction on one tenant and waits for a connection to another one holds what others wait for. Fewer
+# of them than connections can always go on.
+two_at_once = threading.BoundedSemaphore(settings.TENANT_CONNECTIONS - 1)
 
 
 class OnPurpose(Exception):
@@ -34,7 +55,7 @@ def check(slug, name):
     with lock:
         outcome["operations"] += 1
         outcome["mismatches"] += name != slug
-        outcome["most_open"] = max(outcome["most_open"], sum(budget.counts()))
+        outcome["most_open"] = max(outcome["most_open"], sum(pool.counts()))
 
 
 def read(slug, chance):
@@ -53,8 +74,10 @@ def write(slug, chance):
 
 
 def in_a_transaction(slug, chance):
+    # Whoever waits for its turn must not hold a connection either.
+    opened.give_back()
     try:
-        with atomic_for(DataPoint):
+        with two_at_once, atomic_for(DataPoint):
             read(slug, chance)
             other = chance.choice(SLUGS)
             with use_tenant(other, switch=True):
@@ -79,7 +102,9 @@ def stream(slug, chance):
             yield DataPoint.objects.get(name__startswith="tenant-").name
 
     other = chance.choice(SLUGS)
-    streams = [(each, iter(keep_tenant(StreamingHttpResponse(parts(each)), each))) for each in (slug, other)]
+    streams = [
+        (each, iter(keep_tenant(StreamingHttpResponse(parts(each)), cache.by_slug(each)))) for each in (slug, other)
+    ]
     for _ in range(3):
         for whose, made in streams:
             check(whose, next(made).decode())
@@ -95,17 +120,17 @@ def request(chance):
         with use_tenant(slug):
             for _ in range(chance.randint(1, 3)):
                 chance.choice(KINDS)(slug, chance)
-    except Exception:
-        note_error()
+    except Exception as error:
+        note(error)
     finally:
         # Some threads never end a request, and some requests end inside of another.
         if chance.random() < 0.9:
             request_finished.send(sender=None)
 
 
-def note_error():
+def note(error):
     with lock:
-        outcome["errors"] += 1
+        outcome["waited_in_vain" if isinstance(error, TooManyConnectionsError) else "errors"] += 1
         if len(first_errors) < 3:
             first_errors.append(traceback.format_exc())
 
@@ -131,8 +156,8 @@ async def async_request(chance, turn):
                     else:
                         await sync_to_async(chance.choice(KINDS))(slug, chance)
                     await asyncio.sleep(0)
-        except Exception:
-            note_error()
+        except Exception as error:
+            note(error)
         finally:
             await sync_to_async(request_finished.send)(sender=None)
 
@@ -148,11 +173,6 @@ async def tasks():
     await asyncio.gather(*(task(number, turn) for number in range(TASKS)))
 
 
-for slug in SLUGS:
-    create_tenant(slug)
-    with use_tenant(slug):
-        DataPoint.objects.create(name=slug, value=0)
-    connections.close_all()
 begun = time.monotonic()
 threads = [threading.Thread(target=work, args=[number]) for number in range(THREADS)]
 sys.setswitchinterval(0.001)
@@ -166,7 +186,6 @@ for slug in SLUGS:
     with use_tenant(slug):
         found = sum(DataPoint.objects.filter(name=slug).values_list("value", flat=True))
         outcome["misplaced"] += abs(found - written[slug])
-    connections.close_all()
 outcome["seconds"] = round(time.monotonic() - begun)
 print(*first_errors, file=sys.stderr)
 print(json.dumps(outcome))

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 
-from tests.support import settings
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 
@@ -29,8 +28,7 @@ def passed(output: str) -> int:
 def remove_examples(project: Bake, tools: Environment) -> list[str]:
     """Run `make remove-examples`, and return the names of the removed apps."""
     before = {path.parent.name for path in project.path.glob("*/apps.py")}
-    env = settings.production(project, settings.sqlite(project.path.parent))
-    make(project, tools, "remove-examples", env={**env, "PYTHONDONTWRITEBYTECODE": "1"})
+    make(project, tools, "remove-examples", env={"PYTHONDONTWRITEBYTECODE": "1"})
     return sorted(before - {path.parent.name for path in project.path.glob("*/apps.py")})
 
 

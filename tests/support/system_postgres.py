@@ -56,6 +56,8 @@ class SystemPostgres(AnyPostgres):
         with (self._data / "postgresql.conf").open("a") as file:
             # A socket cannot be in use already, as a port can.
             file.write(f"{SETTINGS}listen_addresses = ''\nunix_socket_directories = '{self._data}'\n")
+            # The server from PyPI lacks it.
+            file.write("shared_preload_libraries = 'pg_stat_statements'\n")
 
     def _is_running(self) -> bool:
         return (self._data / "postmaster.pid").exists()

@@ -29,7 +29,8 @@ class Visitor:
         connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=60)
         with contextlib.closing(connection):
             cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-            connection.request(method, f"/{page}/", headers={"Host": self.site.host, "Cookie": cookies})
+            path = "/readyz" if page == "readyz" else f"/{page}/"
+            connection.request(method, path, headers={"Host": self.site.host, "Cookie": cookies})
             answer = connection.getresponse()
             text = answer.read().decode()
         assert answer.status == 200, self.site.log.read_text()
@@ -75,8 +76,8 @@ class Story:
         self.seen.append((situation, where, why))
 
     def status(self, alias: str) -> dict[str, object]:
-        """Return what the health page says of a replica."""
-        found: dict[str, object] = json.loads(self.new().sees("health"))["replicas"][alias]
+        """Return what `/readyz` says of a replica."""
+        found: dict[str, object] = json.loads(self.new().sees("readyz"))[alias]
         return found
 
     def wait_for(self, *places: str) -> None:

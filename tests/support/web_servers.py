@@ -1,4 +1,4 @@
-"""The web servers of production: gunicorn and uvicorn, in a virtual environment of their own."""
+"""The web servers of production: gunicorn, also with gevent, and uvicorn, in a virtual environment of their own."""
 
 import contextlib
 import os
@@ -12,13 +12,14 @@ from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.servers import Server, free_port
 
-PACKAGES = ["gunicorn>=23", "uvicorn>=0.34"]
+PACKAGES = [*environments.EXTRAS, "gunicorn[gevent]>=23", "packaging", "uvicorn>=0.34"]
 #: By name, the command that starts a server, without its address.
 COMMANDS = {
     "gunicorn": ["gunicorn", "config.wsgi", "--workers=2", "--threads=4", "--worker-class=gthread"],
+    "gevent": ["gunicorn", "config.wsgi", "--workers=1", "--worker-class=gevent"],
     "uvicorn": ["uvicorn", "config.asgi:application", "--lifespan=off"],
 }
-PROCESSES = {"gunicorn": 2, "uvicorn": 1}
+PROCESSES = {"gunicorn": 2, "gevent": 1, "uvicorn": 1}
 
 
 def environment(project: Bake) -> Environment:
@@ -30,14 +31,17 @@ def environment(project: Bake) -> Environment:
 
 
 @contextlib.contextmanager
-def serving(name: str, project: Bake, tools: Environment, env: Mapping[str, str]) -> Iterator[Server]:
-    """Within the block, serve a project in a new process group. Argument `name`: a key of `COMMANDS`."""
+def serving(name: str, project: Bake, tools: Environment, env: Mapping[str, str], *options: str) -> Iterator[Server]:
+    """Within the block, serve a project in a new process group.
+
+    Arguments: `name` is a key of `COMMANDS`; options are added to that command.
+    """
     port = free_port()
-    where = [f"--bind=127.0.0.1:{port}"] if name == "gunicorn" else [f"--port={port}"]
+    where = [f"--port={port}"] if name == "uvicorn" else [f"--bind=127.0.0.1:{port}"]
     log = project.path.parent / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [tools.python, "-m", *COMMANDS[name], *where],
+            [tools.python, "-m", *COMMANDS[name], *options, *where],
             cwd=project.path,
             env={**commands.clean_environment(), **env},
             stdin=subprocess.DEVNULL,

@@ -2,11 +2,8 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
-
-from databases.serving import fit_connections
+from databases.serving import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_asgi_application()
-fit_connections(asgi=True)

@@ -17,6 +17,7 @@ from databases.mirror.settings import mirror_database
 from databases.replicas.settings import replica_databases
 # % endif
 # % if cookiecutter.__tenants
+from databases.tenants.entries import TenantDatabases
 from databases.tenants.settings import *  # noqa: F403
 from databases.tenants.settings import tenant_server
 # % endif
@@ -28,7 +29,6 @@ from .env import BASE_DIR, DEBUG, env
 # % endif
 
 # Which database each app lives in. Apps that are not named here live in "default".
-# % if cookiecutter.__secondary or cookiecutter.__mirror or cookiecutter.__tenants
 APP_DATABASES: dict[str, str] = {
     # % if cookiecutter.__secondary
     "events": "secondary",  # example
@@ -40,10 +40,8 @@ APP_DATABASES: dict[str, str] = {
     # % if cookiecutter.__tenants
     "projects": "tenant",  # example
     # % endif
+    # Your own apps.
 }
-# % else
-APP_DATABASES: dict[str, str] = {}
-# % endif
 
 # Each router answers for its own apps. The last one knows the project's own databases, and takes the rest.
 DATABASE_ROUTERS = [
@@ -96,8 +94,19 @@ DATABASE_MIDDLEWARE: list[str] = [
 # % else
 DATABASE_MIDDLEWARE: list[str] = []
 # % endif
+# % if not cookiecutter.__tenants
+# Where uploaded files are kept.
+FILE_STORAGE = "django.core.files.storage.FileSystemStorage"
+# What log lines have besides the id of their request: by name, the filter that adds it.
+LOG_FIELDS: dict[str, str] = {}
+# % endif
 # While DEBUG is on, a write raises an error if only an `atomic()` on another database is open around it.
 DETECT_UNCOVERED_WRITES = DEBUG
+# Tests use `settings_test.py`; this runner refuses to run them with these settings.
+TEST_RUNNER = "databases.testing.runner.RefusingRunner"
+# The page that DEBUG shows and the mail to admins hide passwords of databases and of URLs.
+DEFAULT_EXCEPTION_REPORTER = "databases.error_reports.DatabaseExceptionReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "databases.error_reports.DatabaseExceptionReporterFilter"
 
 # The databases that this project writes and migrates, in the order in which it migrates them.
 # % if cookiecutter.__secondary
@@ -121,12 +130,8 @@ if DEBUG and not database_url:
     database_url = "mysql://root:development@127.0.0.1:3306/{{ cookiecutter.project_slug }}"
 DATABASES = {"default": environment.from_url(database_url, "DATABASE_URL")}
 # % endif
-# In web processes, the seconds after which a statement is an error. Commands have no such limit.
-DATABASE_STATEMENT_SECONDS = 10
-# % if cookiecutter.__postgresql
-# The most connections that a web process opens to each database. Other requests wait for one, for up to 5 seconds.
-DATABASE_POOL_SIZE = 10
-# % endif
+# `/readyz` answers 503 while one of these does not answer. It reports the others, which some pages can do without.
+REQUIRED_DATABASES = ["default"]
 # % if cookiecutter.__secondary
 
 # The secondary. For one more database of your own, copy these lines, and add its alias to OWN_DATABASES.
@@ -143,9 +148,10 @@ DATABASES["mirror"] = mirror_database(
     env.str("MIRROR_DATABASE_URL", default=""),
     environment.beside(DATABASES["default"], "demo_mirror") if DEBUG else None,
 )
-# What `capture_seeds` does with columns (app.model.field, with wildcards). By default it makes up all text, JSON,
-# binary data and addresses, and keeps numbers and dates. "keep" keeps a column, "fake" makes up a number or a date.
+# What `capture_seeds` does with columns. By default it makes up all text, JSON, binary data and addresses, and keeps
+# numbers and dates.
 MIRROR_SEED_COLUMNS: dict[str, str] = {
+    # app.model.field, with wildcards: "keep" keeps a column, "fake" makes up a number or a date.
     "materials.subject.name": "keep",  # example
     "accounts.member.joined": "fake",  # example
 }
@@ -169,8 +175,11 @@ READ_FROM_PRIMARY: list[str] = []
 # % endif
 # % if cookiecutter.__tenants
 
-# Tenants: one database each, connected on demand, served at <slug>.SITE_DOMAIN.
+# Tenants: one database each, connected on demand, served at <slug>.SITE_DOMAIN. No line below lists them.
+DATABASES = TenantDatabases(DATABASES)
 SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost") if DEBUG else env.str("SITE_DOMAIN")
+# The function that finds the tenant of a request: by_subdomain, by_domain, by_path, or one of yours.
+TENANT_RESOLVER = "databases.tenants.resolvers.by_subdomain"
 # % if cookiecutter.__fleet
 TENANT_SERVERS = fleet_servers(
     tenant_server(
@@ -180,6 +189,9 @@ TENANT_SERVERS = fleet_servers(
     ),
     env.list("TENANT_SERVERS", default=[]),
 )
+# How many tenants each server is meant for: 1000 if it is not named here. With 0 it gets no new ones, and `fleet plan`
+# moves the others away.
+TENANT_ROOM: dict[str, int] = {}
 # % else
 TENANT_SERVERS = {
     "default": tenant_server(
@@ -190,8 +202,11 @@ TENANT_SERVERS = {
 }
 # % endif
 # % if cookiecutter.__credentials
-# Keys of `Fernet.generate_key()`, newest first. They encrypt the passwords of tenants' database users.
-TENANT_PASSWORD_KEYS = env.list("TENANT_PASSWORD_KEYS", default=[])
+# Keys of `Fernet.generate_key()`, newest first. They encrypt the passwords of tenants' database users. The one here is
+# for development, and no secret.
+TENANT_PASSWORD_KEYS = env.list(
+    "TENANT_PASSWORD_KEYS", default=["Zm9yIGRldmVsb3BtZW50LCBub3QgYSBzZWNyZXQhISE="] if DEBUG else []
+)
 # % endif
 # % if cookiecutter.__external
 # The module that checks a tenant's database. Its owner creates and migrates it.
@@ -200,10 +215,14 @@ TENANT_PROVISIONING = "databases.tenants.external.provision"
 # The module that creates and migrates a tenant's database.
 TENANT_PROVISIONING = "databases.tenants.managed.provision"
 # % endif
-# The most connections to tenants that a process keeps open, in use and idle together.
+# The most connections to tenants that a process has, in use and idle together. A request waits for one for at most
+# TENANT_CONNECTION_WAIT seconds, and then answers 503.
 TENANT_CONNECTIONS = 64
+TENANT_CONNECTION_WAIT = 5
 # Seconds for which a process caches a tenant's registry row: its status, host, address and password.
 TENANT_CACHE_SECONDS = 1
+# Seconds for which a request waits for the registry. Then the process uses the row that it knows.
+TENANT_REGISTRY_SECONDS = 1
 # % if cookiecutter.__managed
 # By app label, the oldest migration that this release works with. Tenants that have it are served, migrated or not.
 TENANT_OLDEST_MIGRATIONS: dict[str, str | None] = {}
@@ -211,3 +230,10 @@ TENANT_OLDEST_MIGRATIONS: dict[str, str | None] = {}
 # The tenants that tests have; a test names them in `databases`, as "tenant_<slug>".
 TEST_TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
 # % endif
+
+# % if cookiecutter.__postgresql
+# The most connections that a web process opens to each database. Other requests wait for one, for up to 5 seconds.
+DATABASE_POOL_SIZE = 10
+# % endif
+# In web processes, the seconds after which a statement is an error. Commands have no such limit.
+DATABASE_STATEMENT_SECONDS = 10

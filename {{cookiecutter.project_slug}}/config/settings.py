@@ -5,9 +5,20 @@ Whatever differs between machines comes from the environment: see `.env.example`
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+# % if cookiecutter.django_version != "5.2"
+from django.utils.csp import CSP
+# % endif
+
+from databases.logs import log_settings
+
 from .databases import *  # noqa: F403
-from .databases import DATABASE_APPS, DATABASE_MIDDLEWARE
-from .env import BASE_DIR, DEBUG, env
+from .databases import DATABASE_APPS, DATABASE_MIDDLEWARE, FILE_STORAGE, LOG_FIELDS
+# % if cookiecutter.django_version == "5.2"
+from .env import BASE_DIR, DEBUG, email_url, env
+# % else
+from .env import BASE_DIR, DEBUG, env, mailer
+# % endif
 
 SITE_NAME = {{ cookiecutter.project_name | python_string }}
 
@@ -16,7 +27,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[".localhost", "127.0.0.1", "[
 
 INSTALLED_APPS = [
     *DATABASE_APPS,
-    "users",
     "notes",  # example
     # % if cookiecutter.__secondary
     "events",  # example
@@ -28,6 +38,7 @@ INSTALLED_APPS = [
     # % if cookiecutter.__tenants
     "projects",  # example
     # % endif
+    "users",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -37,7 +48,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: load balancers ask for /livez and /readyz by IP, and without HTTPS.
+    "databases.health.middleware",
+    "databases.logs.middleware",
     "django.middleware.security.SecurityMiddleware",
+    # % if cookiecutter.django_version != "5.2"
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    # % endif
+    # While DEBUG is on, `runserver` serves static files itself.
+    *([] if DEBUG else ["whitenoise.middleware.WhiteNoiseMiddleware"]),
     # Before any middleware that reads or writes a database.
     *DATABASE_MIDDLEWARE,
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -50,9 +69,6 @@ MIDDLEWARE = [
 
 AUTH_USER_MODEL = "users.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-# Tests use `config.settings_test`; this runner refuses to run them with these settings.
-TEST_RUNNER = "databases.testing.runner.RefusingRunner"
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -83,6 +99,47 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
-# The page that DEBUG shows and the mail to admins hide passwords of databases.
-DEFAULT_EXCEPTION_REPORTER_FILTER = "databases.error_reports.DatabaseExceptionReporterFilter"
+STORAGES = {
+    "default": {"BACKEND": FILE_STORAGE},
+    "staticfiles": {
+        # The second one adds a digest to the names of files, so that browsers may keep them. It needs `collectstatic`.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+# How long browsers refuse to visit the site without HTTPS. An hour, because they cannot be told to forget it.
+try:
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 3600)
+except ValueError:
+    raise ImproperlyConfigured("SECURE_HSTS_SECONDS must be a whole number of seconds, such as 3600.") from None
+# Lists of sites that browsers ship accept no site with less than a year above.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+# Any client can send this header, so it counts only where a proxy in front of this site sets or removes it.
+if secure_header := env.str("SECURE_PROXY_SSL_HEADER", default=""):
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{secure_header.upper().replace('-', '_')}", "https")
+# % if cookiecutter.django_version != "5.2"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+# % endif
+
+LOGGING = log_settings(env.str("LOG_FORMAT", default="text"), **LOG_FIELDS)
+# Error reports go to these addresses.
+# % if cookiecutter.django_version == "5.2"
+ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
+# % else
+ADMINS = env.list("ADMINS", default=[])
+# % endif
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = env.str("SERVER_EMAIL", default="root@localhost")
+# % if cookiecutter.django_version == "5.2"
+vars().update(email_url(), EMAIL_TIMEOUT=10)
+# % else
+MAILERS = {"default": mailer()}
+# % endif

@@ -2,11 +2,8 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
-from databases.serving import fit_connections
+from databases.serving import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
-fit_connections(asgi=False)

@@ -8,9 +8,10 @@ class DatabasesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from databases import checks, registry, transactions
+        from databases import checks, lock_timeout, registry, transactions
 
         transactions.install()
+        lock_timeout.install()
         checks.install()
         # Last: a model that could end up in the wrong database stops every start.
         registry.check()

@@ -60,7 +60,7 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
             f"{name} comes after {found[last]} in MIDDLEWARE, which queries the database first."
             if name in found
             else f"{name} is missing from MIDDLEWARE.",
-            hint="Put *DATABASE_MIDDLEWARE into MIDDLEWARE in config/settings.py, before SessionMiddleware.",
+            hint="Put *DATABASE_MIDDLEWARE into MIDDLEWARE in settings.py, before SessionMiddleware.",
             id="databases.E011",
         )
         for name in wrong
@@ -90,7 +90,7 @@ def check_own_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
     return [
         checks.Error(
             f"{alias!r} {problem}.",
-            hint="Give each alias in OWN_DATABASES an entry in DATABASES for another database (config/databases.py).",
+            hint="Give each alias in OWN_DATABASES an entry in DATABASES for another database (databases.py).",
             id="databases.E018",
         )
         for alias, problem in problems.items()
@@ -104,7 +104,7 @@ def check_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     return [
         checks.Error(
             f"The last entry of DATABASE_ROUTERS is not {LAST_ROUTER}. Django never asks a router after it.",
-            hint=f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py.",
+            hint=f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in databases.py.",
             id="databases.E015",
         )
     ]
@@ -123,7 +123,7 @@ def check_hidden_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any)
                 f"{type(each).__name__} answers for {model._meta.label} before the router of the role "
                 f"{role_of_model(model)!r} is asked, so its rows would go elsewhere.",
                 hint="Let it return None for apps that are not its own, or put it after that router in "
-                "DATABASE_ROUTERS (config/databases.py).",
+                "DATABASE_ROUTERS (databases.py).",
                 obj=model,
                 id="databases.E016",
             )
@@ -143,7 +143,7 @@ def check_order_of_apps(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
     return [
         checks.Error(
             f"{', '.join(late)} must come before 'django.contrib.admin' in INSTALLED_APPS.",
-            hint="Put *DATABASE_APPS at the beginning of INSTALLED_APPS in config/settings.py.",
+            hint="Put *DATABASE_APPS at the beginning of INSTALLED_APPS in settings.py.",
             id="databases.E017",
         )
     ]

@@ -38,8 +38,8 @@ class DatabaseDownMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         alias = unavailable_database(exception)
-        # Databases that are opened on demand are not in DATABASES: their role answers for them.
-        if alias == DEFAULT_DB_ALIAS or alias not in settings.DATABASES:
+        # Databases that are opened on demand are not listed: their role answers for them.
+        if alias in (None, DEFAULT_DB_ALIAS) or settings.DATABASES.get(str(alias)) is None:
             return None
         # The class only: the driver's message contains the address, and some drivers add the user.
         cause = type(exception.__cause__).__name__

@@ -6,7 +6,7 @@ The `AppConfig` of a role can add databases by a method `migrate_databases(pendi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -16,14 +16,12 @@ from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections, ro
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
+from databases import lock_timeout
+from databases.locks import lock
 from databases.report import report_on
 
 #: How long a process waits for another one that migrates the same database.
 WAIT_SECONDS = 600
-#: The number of PostgreSQL's lock, which belongs to one database.
-LOCK = 20353490
-#: Source: PostgreSQL manual, appendix A.
-LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Result(NamedTuple):
@@ -35,15 +33,19 @@ class Result(NamedTuple):
     skipped: str = ""
 
 
-def migrate_all(*, pending_only: bool = False) -> Iterator[Result]:
+def migrate_all(only: Collection[str] = (), *, pending_only: bool = False) -> Iterator[Result]:
     """Migrate each database, and yield its result. A database that fails does not stop the next one.
 
-    Argument `pending_only`: change nothing, and yield the migrations that are to be applied.
+    Arguments: `only` these of `OWN_DATABASES`, and no databases of roles; `pending_only`: change nothing, and yield the
+    migrations that are to be applied.
     """
     found: dict[str, Result] = {}
     for alias in settings.OWN_DATABASES:
-        found[alias] = _migrate(alias, pending_only=pending_only)
-        yield found[alias]
+        if not only or alias in only:
+            found[alias] = _migrate(alias, pending_only=pending_only)
+            yield found[alias]
+    if only:
+        return
     for role in _roles():
         for result in _migrate_role(role, found[DEFAULT_DB_ALIAS], pending_only=pending_only):
             found[result.database] = result
@@ -94,49 +96,18 @@ def _migrate(alias: str, *, pending_only: bool) -> Result:
         where = ""
         with contextlib.suppress(Exception):
             where = f"{_pending(connection)[0]}: " if before else ""
-        return Result(alias, [], error=where + one_line(error))
+        return Result(alias, [], error=where + (lock_timeout.advice(error) or one_line(error)))
     # Migrations may be recorded whose tables are missing.
     problems = [] if pending_only and before else report_on(alias).problems
     return Result(alias, before, error="; ".join(problems))
 
 
-@contextlib.contextmanager
-def _alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Within the block, no other process runs this command on the database: a data migration would run twice.
-
-    Raises `RuntimeError` if another one runs for longer than `WAIT_SECONDS`. SQLite has no such lock.
-    Sources: PostgreSQL manual, 13.3.5; MariaDB, GET_LOCK.
-    """
-    if connection.vendor == "sqlite":
-        yield
-        return
-    name: int | str = LOCK
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            acquire, release = "SELECT pg_advisory_lock(%s)", "SELECT pg_advisory_unlock(%s)"
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{WAIT_SECONDS}s"])
-        else:
-            # MySQL's locks belong to the whole server.
-            acquire, release = f"SELECT GET_LOCK(%s, {WAIT_SECONDS})", "SELECT RELEASE_LOCK(%s)"
-            name = f"migrate {connection.settings_dict['NAME']}"[:64]
-        try:
-            cursor.execute(acquire, [name])
-            # MySQL answers 0 after the time, and NULL after an error.
-            held = cursor.fetchone()[0] not in (0, None)
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-                raise
-            held = False
-        if not held:
-            raise RuntimeError("another process migrates it: wait until that ends, and run this again")
-        if connection.vendor == "postgresql":
-            cursor.execute("RESET lock_timeout")
-    try:
-        yield
-    finally:
-        # A session that was lost has released it.
-        with contextlib.suppress(Error), connection.cursor() as cursor:
-            cursor.execute(release, [name])
+def _alone(connection: BaseDatabaseWrapper) -> contextlib.AbstractContextManager[None]:
+    """Within the block, no other process runs this command on the database: a data migration would run twice."""
+    # Before the lock file of SQLite: a folder that is missing is then reported as one of the database.
+    connection.ensure_connection()
+    busy = RuntimeError("another process migrates it: wait until that ends, and run this again")
+    return lock(connection, "migrate", busy, wait=WAIT_SECONDS)
 
 
 def _pending(connection: BaseDatabaseWrapper) -> list[str]:

@@ -84,7 +84,7 @@ def _unknown_apps() -> Iterator[Error]:
         if label not in apps.app_configs:
             yield Error(
                 f"APP_DATABASES names the app {label!r}, which is not installed.",
-                hint="Remove its line from APP_DATABASES in config/databases.py, or add the app to INSTALLED_APPS.",
+                hint="Remove its line from APP_DATABASES in databases.py, or add the app to INSTALLED_APPS.",
                 id="databases.E010",
             )
 
@@ -98,7 +98,7 @@ def _unserved_roles() -> Iterator[Error]:
             yield Error(
                 f"APP_DATABASES puts the app {label!r} into {role!r}, which is neither an alias in OWN_DATABASES nor "
                 "the role of a router.",
-                hint="In config/databases.py correct the line, add the alias to OWN_DATABASES, or add the router of "
+                hint="In databases.py correct the line, add the alias to OWN_DATABASES, or add the router of "
                 "that role to DATABASE_ROUTERS.",
                 id="databases.E001",
             )
@@ -114,7 +114,7 @@ def _wrong_base_classes() -> Iterator[Error]:
             yield Error(
                 f"{_file_of(model)}: class {model.__name__} has the base class of the role {said or PRIMARY!r}, but "
                 f"APP_DATABASES puts its app {label!r} into {role!r}.",
-                hint=f"Derive it from {base}, correct the line of {label!r} in APP_DATABASES (config/databases.py), or "
+                hint=f"Derive it from {base}, correct the line of {label!r} in APP_DATABASES (databases.py), or "
                 "move it into another app: all models of an app live in one database.",
                 obj=model,
                 id="databases.E002",

@@ -1,4 +1,4 @@
-"""A development page that shows every database with some of its rows."""
+"""Two pages: for development, every database with some of its rows; for staff, a picture of the databases."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, router
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.connection import ConnectionDoesNotExist
+from django.views.decorators.cache import never_cache
 
+from databases.picture import boxes_of, draw
 from databases.registry import PRIMARY, is_foreign, role_of_model
-from databases.report import Report, report_all
+from databases.report import Report, report_all, report_listed, report_servers
 
 ROWS = 5
 
@@ -21,7 +26,31 @@ def overview(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404("The overview is a page for development.")
     databases = [(report, _rows(report)) for report in report_all()]
-    return render(request, "databases/overview.html", {"site_name": settings.SITE_NAME, "databases": databases})
+    return render(request, "databases/overview.html", {"site_name": _site_name(), "databases": databases})
+
+
+@never_cache
+def databases(request: HttpRequest) -> HttpResponseBase:
+    """Show the databases, how they are, and who reads and writes them, to staff. While `DEBUG` is on, to everyone."""
+    return _databases(request) if settings.DEBUG else staff_member_required(_databases)(request)
+
+
+def _databases(request: HttpRequest) -> HttpResponse:
+    reports = report_listed()
+    boxes = boxes_of(reports)
+    sections = [config.page_section(request) for config in apps.get_app_configs() if hasattr(config, "page_section")]
+    context = {
+        "site_name": _site_name(),
+        "reports": [*reports, *report_servers()],
+        "picture": draw(boxes),
+        "problems": sum(bool(box.problems) for box in boxes),
+        "sections": sections,
+    }
+    return render(request, "databases/databases.html", context)
+
+
+def _site_name() -> str:
+    return str(getattr(settings, "SITE_NAME", "this project"))
 
 
 def _rows(report: Report) -> dict[str, list[Any]]:
@@ -39,6 +68,6 @@ def _rows(report: Report) -> dict[str, list[Any]]:
     ]
     try:
         return {model._meta.label: list(model._base_manager.using(report.alias)[:ROWS]) for model in models}
-    except (DatabaseError, LookupError):
+    except (DatabaseError, LookupError, ConnectionDoesNotExist):
         # The report names the problem of this database; the page still shows the others.
         return {}

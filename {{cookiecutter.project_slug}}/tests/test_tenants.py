@@ -1,21 +1,18 @@
 """Each tenant sees its own rows. `TEST_TENANTS` in config/databases.py says which tenants tests have."""  # example
 
-from django.test import TestCase
-
-from databases.tenants import NoTenantError, use_tenant
-from databases.tenants.models import Tenant
+from databases.tenants import CrossTenantError, NoTenantError, use_tenant
+from databases.tenants.testing import TenantTestCase
 from projects.models import DataPoint
 
 LABS, CAMPUS = "aperture-science-labs", "vavatch-corp-campus"
 
 
-class TenantTests(TestCase):
-    # "default" holds the registry of tenants, which requests ask.
-    databases = {"default", f"tenant_{LABS}", f"tenant_{CAMPUS}"}
+class TenantTests(TenantTestCase):
+    tenants = (LABS, CAMPUS)
 
     def setUp(self):
+        super().setUp()
         for slug, name in ((LABS, "cake"), (CAMPUS, "orbit")):
-            Tenant.objects.create(slug=slug, database=f"tenant_{slug}", status=Tenant.Status.ACTIVE)
             with use_tenant(slug):
                 DataPoint.objects.create(name=name, value=1)
 
@@ -28,9 +25,16 @@ class TenantTests(TestCase):
         with self.assertRaises(NoTenantError):
             DataPoint.objects.count()
 
-    def test_the_host_decides_whose_rows_a_page_shows(self):
+    def test_a_row_of_one_tenant_is_not_saved_under_another(self):
+        with use_tenant(LABS):
+            cake = DataPoint.objects.get(name="cake")
+        with use_tenant(CAMPUS), self.assertRaises(CrossTenantError):
+            cake.save()
+
+    def test_the_client_asks_the_host_of_the_current_tenant(self):
         for slug, ours, theirs in ((LABS, "cake", "orbit"), (CAMPUS, "orbit", "cake")):
-            response = self.client.get("/data-points/", headers={"host": f"{slug}.testserver"})
+            with use_tenant(slug):
+                response = self.client.get("/data-points/")
             self.assertContains(response, ours)
             self.assertNotContains(response, theirs)
 

@@ -14,11 +14,14 @@ SETTINGS = """
 import os
 
 CENTRAL = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
-INSTALLED_APPS = [*DATABASE_APPS, *CENTRAL, "shop"]
+INSTALLED_APPS = [*DATABASE_APPS, "users", *CENTRAL, "shop"]
 APP_DATABASES = {"shop": "tenant"}
 MIDDLEWARE = ["databases.tenants.middleware.TenantMiddleware"]
 ROOT_URLCONF = "shop.urls"
+TENANT_PASSWORD_KEYS = ["b25seSBmb3IgdGVzdHMsIGFuZCBub3RoaW5nIGVsc2U="]
 TENANT_CONNECTIONS = int(os.environ.get("BUDGET", TENANT_CONNECTIONS))
+if "PREPARED" in os.environ:
+    TENANT_SERVERS["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
 for config in (DATABASES["default"], *TENANT_SERVERS.values()):
     config["CONN_MAX_AGE"] = int(os.environ.get("AGE", config["CONN_MAX_AGE"]))
 """
@@ -26,7 +29,7 @@ CONTESTANT = """
 import os
 from django.core.management import call_command
 from databases.tenants import use_tenant
-from databases.tenants.handler import release_connections
+from databases.tenants.leases import opened
 from databases.tenants.lifecycle import create_tenant
 from databases.tenants.models import Tenant
 from shop.rows import fill
@@ -44,7 +47,7 @@ def make(first, end):
         create(number)
         with use_tenant(f"t-{number}"):
             fill(f"mark-{number}", f"tenant_t-{number}")
-        release_connections()
+        opened.give_back()
 
 def register(first, end):
     Tenant.objects.bulk_create(
@@ -55,9 +58,13 @@ def register(first, end):
 def create(number):
     create_tenant(f"t-{number}", database=f"{PREFIX}_{number}")
 
+def take(number):
+    from databases.fleet.placement import create_placed_tenant
+    create_placed_tenant(f"t-{number}")
+
 def prepare_databases(count):
-    from databases.fleet import prepared
-    prepared.fill("default", count)
+    from databases.fleet import ready
+    ready.fill("default", count)
 
 def migrate(jobs=1):
     call_command("migrate_tenants", jobs=jobs, stdout=open(os.devnull, "w"))

@@ -1,1 +1,1 @@
-"""Tenants on many PostgreSQL servers: moves, archives, prepared databases, and a database user for each tenant."""
+"""Tenants on many PostgreSQL servers: moves, archives, ready databases, and roles of each tenant's own."""

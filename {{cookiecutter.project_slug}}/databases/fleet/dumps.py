@@ -12,14 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
+from databases.migrating import one_line
+from databases.tenants.maintenance import SECONDS
 from databases.tenants.states import TenantError
 
 SUFFIX = ".pgdump"
-DUMP = ("pg_dump", "--format=custom", "--no-owner", "--no-privileges")
-LOAD = ("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
+#: Seconds for which it waits for a lock, for example of a prepared transaction.
+DUMP = ("pg_dump", "--format=custom", "--no-owner", "--lock-wait-timeout=60s")
+LOAD = ("pg_restore", "--no-owner", "--exit-on-error", "--single-transaction")
 
 
 class DumpError(TenantError):
@@ -43,16 +47,47 @@ def load(path: Path, config: dict[str, Any]) -> None:
         pass
 
 
-def copy(source: dict[str, Any], target: dict[str, Any]) -> None:
-    """Fill an empty database from another one, without a file. Raises `DumpError`."""
+def copy(source: dict[str, Any], target: dict[str, Any], *options: str) -> None:
+    """Fill an empty database from another one, without a file. Raises `DumpError`. `options`: of `pg_dump`."""
+    version = _version(target)
+    if _version(source) > version:
+        raise DumpError(f"The new server is PostgreSQL {version}, which is older than the present one: name another.")
     with _running(LOAD, target, stdin=subprocess.PIPE) as loading:
         try:
             # Inside the other block: if the dump fails, its error is raised, and loading is killed.
-            with _running(DUMP, source, stdout=loading.stdin or subprocess.DEVNULL):
+            dumping = (*DUMP, "--compress=0", *options)
+            with _running(dumping, source, version, stdout=loading.stdin or subprocess.DEVNULL):
                 pass
+        except DumpError:
+            # If loading has failed, its error says why: this one is only that its pipe is broken.
+            if not _has_failed(loading):
+                raise
         finally:
             if loading.stdin:
                 loading.stdin.close()
+
+
+def _has_failed(loading: subprocess.Popen[bytes]) -> bool:
+    try:
+        return loading.wait(1) != 0
+    except subprocess.TimeoutExpired:
+        # It waits for more.
+        return False
+
+
+def objects(config: dict[str, Any]) -> list[str]:
+    """Return the objects of a database, such as `TABLE public note`, without their owners. Raises `DumpError`."""
+    with tempfile.NamedTemporaryFile() as file:
+        with _running((*DUMP, "--schema-only"), config, stdout=file):
+            pass
+        program = shutil.which("pg_restore", path=_path(_version(config)))
+        # Needs no server.
+        listed = subprocess.run([str(program), "--list", file.name], capture_output=True, check=True, text=True).stdout  # noqa: S603
+    lines = [line for line in listed.splitlines() if line and not line.startswith(";")]
+    # Two numbers and the owner differ from database to database.
+    found = {line.split(" ", 3)[3].rpartition(" ")[0] for line in lines}
+    # Each database has it. It is listed only if it was dropped and made again.
+    return sorted(found - {"SCHEMA - public"})
 
 
 def sha256_of(path: Path) -> str:
@@ -65,36 +100,61 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def _running(command: tuple[str, ...], config: dict[str, Any], **files: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program on a database; leaving the block waits until it ends. Raises `DumpError` if it fails."""
-    program = command[0]
-    if shutil.which(program) is None:
-        raise DumpError(f"{program} is not on the PATH: install the client programs of PostgreSQL.")
+def _running(
+    command: tuple[str, ...], config: dict[str, Any], version: int = 0, **files: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program on a database; leaving the block waits until it ends. Raises `DumpError` if it fails.
+
+    Argument `version`: that of the program; the server's, if not given.
+    """
+    program, version = command[0], version or _version(config)
+    found = shutil.which(program, path=_path(version))
+    if found is None:
+        raise DumpError(f"{program} is not on the PATH: install the client programs of PostgreSQL {version}.")
     # The password is passed in the environment: every user of the machine can read the arguments.
     environment = {**os.environ, **({"PGPASSWORD": config["PASSWORD"]} if config["PASSWORD"] else {})}
     with tempfile.TemporaryFile() as stderr:
         # A program of PostgreSQL, with options that are written above and the operator's own settings.
         process = subprocess.Popen(  # noqa: S603
-            [*command, f"--dbname={_address(config)}"], env=environment, stderr=stderr, **files
+            [*command, f"--dbname={address(config)}"], executable=found, env=environment, stderr=stderr, **files
         )
         try:
             yield process
-        except BaseException:
-            process.kill()
-            raise
+            code = process.wait(SECONDS["work"])
+        except subprocess.TimeoutExpired as error:
+            raise DumpError(f"{program} did not end within {SECONDS['work']:g} s on {config['NAME']}") from error
         finally:
-            code = process.wait()
+            # Nothing happens if it has ended.
+            process.kill()
+            process.wait()
         if code:
             stderr.seek(0)
             reason = " ".join(stderr.read(2000).decode(errors="replace").split()) or f"it ended with code {code}"
+            if "unrecognized configuration parameter" in reason:
+                reason = f"it is newer than the server: install the client programs of PostgreSQL {version}"
             raise DumpError(f"{program} failed on {config['NAME']}: {reason}")
 
 
-def _address(config: dict[str, Any]) -> str:
-    """Return a connection string without the password. PostgreSQL manual, 32.1.1."""
+def _version(config: dict[str, Any]) -> int:
+    """Return the major version of a database's server."""
+    try:
+        with psycopg.connect(address(config, password=config["PASSWORD"])) as connection:
+            return connection.info.server_version // 10000
+    except psycopg.Error as error:
+        raise DumpError(f"{config['NAME']} cannot be reached: {one_line(error)}") from error
+
+
+def _path(version: int) -> str:
+    """Return a PATH on which the programs of a version come first, where systems have several."""
+    folders = (f"/usr/lib/postgresql/{version}/bin", f"/usr/pgsql-{version}/bin")
+    return os.pathsep.join((*folders, os.environ.get("PATH", "")))
+
+
+def address(config: dict[str, Any], **more: str) -> str:
+    """Return a connection string, which holds a password only if one is passed. PostgreSQL manual, 32.1.1."""
     given = {key.lower(): config[key] for key in ("USER", "HOST", "PORT")} | config["OPTIONS"]
     # Django and psycopg have options too, which PostgreSQL's library does not know.
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     return make_conninfo(
-        dbname=config["NAME"], **{key: value for key, value in given.items() if key in known and value}
+        dbname=config["NAME"], **{key: value for key, value in given.items() if key in known and value}, **more
     )

@@ -1,28 +1,100 @@
-"""Steps that moves, archives and restores have in common."""
+"""What moves, archives and restores have in common."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.conf import settings
-from django.db import router, transaction
 
-from databases.fleet import database_roles
-from databases.fleet.checksums import Content, checksums, refuse_difference
-from databases.fleet.freeze import thaw
-from databases.fleet.models import discard_unfinished
+from databases.fleet import roles
+from databases.fleet.closing import open_again
+from databases.fleet.models import discard_unfinished, has_unfinished
+from databases.fleet.states import FleetStatus, has_database
+from databases.migrating import one_line
 from databases.tenants.credentials import passwords
+from databases.tenants.lifecycle import refuse_transaction
+from databases.tenants.maintenance import maintenance_settings, server_cursor
 from databases.tenants.managed.locks import tenant_lock
-from databases.tenants.managed.maintenance import maintenance_settings
 from databases.tenants.registry import Tenant, find
-from databases.tenants.states import ACTIONS
+from databases.tenants.states import ACTIONS, Status
 from databases.tenants.transitions import change, refuse
 
 logger = logging.getLogger(__name__)
+
+#: By status, the action that undoes the operation.
+CANCEL = {
+    FleetStatus.MOVING: "finish moving",
+    FleetStatus.ARCHIVING: "cancel archiving",
+    FleetStatus.RESTORING: "cancel restoring",
+}
+
+
+@contextmanager
+def operation(slug: str, action: str) -> Iterator[Tenant]:
+    """Within the block, this process alone works on a tenant, whose status the action has changed for all to see.
+
+    After an error the tenant is as it was. Raises `TenantError` inside a transaction, for a tenant without a user of
+    its own and where another process works on it; `StateError`; and `UnknownTenantError`.
+    """
+    refuse_transaction()
+    with tenant_lock(find(slug)):
+        before = find(slug)
+        refuse_unusable(before)
+        with begun(before, action) as tenant:
+            discard_unfinished(tenant)
+            yield tenant
+
+
+@contextmanager
+def begun(before: Tenant, action: str) -> Iterator[Tenant]:
+    """Within the block, a tenant whose lock this process has is in the status of an operation. As in `operation`."""
+    slug = before.slug
+    tenant = change(slug, action)
+    try:
+        yield tenant
+    except BaseException:
+        try:
+            if find(slug).status == tenant.status:
+                undo(tenant)
+                if before.status == Status.ACTIVE:
+                    change(slug, "resume")
+        except Exception as error:
+            # Not raised: the error of the block says what went wrong first.
+            way_out = tenant.state.way_out
+            logger.error("The tenant %s is still %s, because of %s: %s", slug, tenant.status, one_line(error), way_out)
+        raise
+
+
+def refuse_unusable(tenant: Tenant) -> None:
+    """Raise an error before anything is changed, if its undoing would fail: without the password or the server.
+
+    Raises `TenantError` for a tenant without a user of its own, `LookupError` and Django's database errors.
+    """
+    roles.refuse_missing(tenant)
+    passwords.reveal(tenant.password)
+    if has_database(tenant):
+        with server_cursor(tenant.alias, maintenance_settings(tenant)):
+            pass
+
+
+def cancel(slug: str, status: str) -> Tenant:
+    """Cancel an interrupted operation, and return the tenant's row. Raises `TenantError` and database errors.
+
+    Arguments: the slug, and the status that the tenant must have.
+    """
+    refuse_transaction()
+    with tenant_lock(find(slug)):
+        tenant = find(slug)
+        if tenant.status == status:
+            undo(tenant)
+        elif tenant.status == ACTIONS[CANCEL[FleetStatus(status)]][1] and has_unfinished(tenant):
+            # A run that was interrupted just before its end, or while it was served: `move_tenant --online`.
+            discard_unfinished(tenant)
+        else:
+            refuse(tenant, f"cancel the {status} of")
+        return find(slug)
 
 
 def refuse_unknown_server(server: str) -> None:
@@ -31,68 +103,10 @@ def refuse_unknown_server(server: str) -> None:
         raise ValueError(f"There is no server {server!r}: name one of {', '.join(settings.TENANT_SERVERS)}.")
 
 
-def begin(slug: str, action: str) -> Tenant:
-    """Change a tenant's status for every process to see, and return the tenant's row. Raises like `change`.
-
-    Raises `RuntimeError` inside a transaction: if that were rolled back, the registry would name a database that the
-    operation has dropped.
-    """
-    with transaction.atomic(using=router.db_for_write(Tenant), durable=True):
-        return change(slug, action)
-
-
-def wait_for_caches() -> None:
-    """Wait until no process uses a registry row that it cached before now."""
-    # Longer than the cache: a process may have read the old row just before the change, and connect after that.
-    time.sleep(settings.TENANT_CACHE_SECONDS * 1.5)
-
-
-def complete(tenant: Tenant, config: dict[str, Any], content: Content) -> None:
-    """Make a loaded database ready for the tenant: compare its content, and give it to the tenant's user."""
-    refuse_difference(content, checksums(tenant.alias, config), f"The database {config['NAME']}")
-    if tenant.user:
-        database_roles.install(tenant, config, tenant.user, passwords.reveal(tenant.password))
-
-
-def undo(tenant: Tenant, frozen: dict[str, Any] | None, *actions: str) -> None:
-    """Thaw a tenant's database, change the status back, and drop what is unfinished.
-
-    Arguments: the tenant, the settings of its database if that may be frozen, and actions on the status. Raises what
-    `thaw` and `change` raise. An error while dropping is only logged: the next run tries again.
-    """
-    if frozen:
-        # First: nothing would thaw the database of a tenant that is active again.
-        thaw(tenant.alias, frozen)
-    for action in actions:
-        change(tenant.slug, action)
-    try:
-        discard_unfinished(tenant)
-    except Exception:
-        logger.exception(
-            "Unfinished artifacts of the tenant %s could not be dropped: the next run tries again", tenant.slug
-        )
-
-
-@contextmanager
-def undone_after_error(tenant: Tenant, frozen: dict[str, Any] | None, *actions: str) -> Iterator[None]:
-    """Call `undo` if the block raises an error while the tenant's status is still the same."""
-    try:
-        yield
-    except BaseException:
-        try:
-            if find(tenant.slug).status == tenant.status:
-                undo(tenant, frozen, *actions)
-        except Exception:
-            # Not raised: the error of the block says what went wrong first.
-            logger.exception("The tenant %s is still %s: %s", tenant.slug, tenant.status, tenant.state.way_out)
-        raise
-
-
-def cancel(slug: str, action: str) -> Tenant:
-    """Cancel an interrupted operation by this action, and return the tenant's row. Raises like `undo`."""
-    with tenant_lock(find(slug)):
-        tenant = find(slug)
-        if tenant.status not in ACTIONS[action][0]:
-            refuse(tenant, action)
-        undo(tenant, maintenance_settings(tenant), action)
-        return find(slug)
+def undo(tenant: Tenant) -> None:
+    """Open the database of a tenant again, change the status back, and drop what is unfinished."""
+    if has_database(tenant):
+        # First: the user of a tenant that is active again could not log in.
+        open_again(tenant, maintenance_settings(tenant))
+    change(tenant.slug, CANCEL[FleetStatus(tenant.status)])
+    discard_unfinished(tenant)

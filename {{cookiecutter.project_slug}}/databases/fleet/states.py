@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db.models import TextChoices
 
 from databases.tenants.states import ACTIONS, STATES, State, Status
+
+if TYPE_CHECKING:
+    from databases.tenants.registry import Tenant
 
 
 class FleetStatus(TextChoices):
@@ -21,26 +26,23 @@ def install() -> None:
     STATES.update(
         {
             FleetStatus.MOVING: State(
-                "moving to another server: its pages are read-only",
-                "run `move_tenant` again, which continues, or `move_tenant --cancel`",
-                is_served=True,
-                is_read_only=True,
+                "moving to another server: its pages answer 503",
+                "run `move_tenant` again, or `move_tenant --cancel`",
+                is_closed=True,
             ),
             FleetStatus.ARCHIVING: State(
                 "archiving: its pages answer 503",
-                "run `archive_tenant` again, which continues, or `archive_tenant --cancel`",
+                "run `archive_tenant` again, or `archive_tenant --cancel`",
                 is_closed=True,
             ),
             FleetStatus.ARCHIVED: State(
-                "archived: it has no database, and its pages answer 404",
+                "archived in a file: its pages answer 404",
                 "restore it first, with `restore_tenant`",
                 is_closed=True,
                 is_gone=True,
             ),
             FleetStatus.RESTORING: State(
-                "restoring from its archive: its pages answer 503",
-                "run `restore_tenant` again, which continues",
-                is_closed=True,
+                "restoring from its archive: its pages answer 503", "run `restore_tenant` again", is_closed=True
             ),
         }
     )
@@ -56,3 +58,8 @@ def install() -> None:
             "finish restoring": ((FleetStatus.RESTORING,), Status.ACTIVE),
         }
     )
+
+
+def has_database(tenant: Tenant) -> bool:
+    """Return whether a tenant has a database that is used, and not only a closed one and a file."""
+    return tenant.status not in (FleetStatus.ARCHIVED, FleetStatus.RESTORING)

@@ -1,1 +1,1 @@
-"""Foreign databases, whose schema belongs to someone else: test mode, refused commands, seeds of test databases."""
+"""Foreign databases, whose schema belongs to someone else: test mode, refused commands, seeds, copies of models."""

@@ -9,8 +9,9 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db import DatabaseError
 
-from databases.mirror.drift import read_findings
+from databases.foreign.drift import read_findings
 from databases.mirror.router import MIRROR
+from databases.mirror.source import SOURCE
 
 
 def install() -> None:
@@ -25,7 +26,7 @@ def check_drift(
     if MIRROR not in (databases or ()):
         return []
     try:
-        findings = read_findings()
+        findings = read_findings(SOURCE)
     except DatabaseError as error:
         hint = "Check MIRROR_DATABASE_URL and the server: the models could not be compared."
         return [checks.Warning(f"The mirror cannot be read ({type(error).__name__}).", hint=hint, id="databases.W002")]

@@ -11,8 +11,8 @@ from django.core import checks
 
 from databases.registry import PRIMARY, roles_of_model
 from databases.replicas import watch
+from databases.replicas.health import status_of
 from databases.replicas.router import is_read_from_primary
-from databases.replicas.views import status_of
 
 
 def install() -> None:
@@ -27,7 +27,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     return [
         checks.Error(
             f"READ_FROM_PRIMARY names {name!r}, which is neither an installed app nor a model (app.Model).",
-            hint="Correct it in config/databases.py.",
+            hint="Correct it in databases.py.",
             id="databases.E019",
         )
         for name in settings.READ_FROM_PRIMARY
@@ -54,7 +54,7 @@ def check_joins(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
             f"{', '.join(found)}: a join by this key reads the row of the user or permission from a replica, which may "
             "lag.",
             hint="Let no such join decide what a user may do. Then add databases.W005 to SILENCED_SYSTEM_CHECKS, or "
-            "put the model into READ_FROM_PRIMARY (config/databases.py).",
+            "put the model into READ_FROM_PRIMARY (databases.py).",
             id="databases.W005",
         )
     ]

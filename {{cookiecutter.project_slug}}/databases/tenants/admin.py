@@ -21,10 +21,11 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from databases.tenants.context import current_tenant
-from databases.tenants.errors import EXPECTED, one_line
+from databases.migrating import one_line
+from databases.tenants.commands import EXPECTED
+from databases.tenants.context import current_tenant, tenant_or_none
 from databases.tenants.lifecycle import refuse_host, rename_tenant
-from databases.tenants.registry import Tenant
+from databases.tenants.models import Domain, Membership, Tenant
 from databases.tenants.transitions import resume, suspend
 
 
@@ -44,8 +45,38 @@ class TenantForm(forms.ModelForm):
         return host
 
 
+class CentralModelAdmin(admin.ModelAdmin):
+    """The base class of admins that only the central host has. At a tenant's host no user has their permissions."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return tenant_or_none() is None and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return tenant_or_none() is None and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return tenant_or_none() is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return tenant_or_none() is None and super().has_delete_permission(request, obj)
+
+
+@admin.register(Domain)
+class DomainAdmin(CentralModelAdmin):
+    list_display = ("name", "tenant", "is_verified")
+    list_filter = ("is_verified",)
+    search_fields = ("name", "tenant__slug")
+
+
+@admin.register(Membership)
+class MembershipAdmin(CentralModelAdmin):
+    list_display = ("user", "tenant", "role")
+    list_filter = ("tenant",)
+    raw_id_fields = ("user",)
+
+
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
+class TenantAdmin(CentralModelAdmin):
     form = TenantForm
     list_display = ("slug", "status", "host", "server", "database")
     list_filter = ("status", "server")

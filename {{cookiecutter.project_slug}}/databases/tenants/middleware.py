@@ -1,35 +1,33 @@
-"""Finds the tenant of a request by its host, and makes it the current tenant, also while the response is streamed."""
+"""Finds the tenant of a request, and makes it the current tenant, also while the response is streamed."""
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
+from django.urls import get_resolver, get_script_prefix, set_script_prefix
 from django.views.defaults import page_not_found
 
 from databases.availability import unavailable_database
-from databases.tenants import registry_cache
-from databases.tenants.context import SLUG, NoTenantError, UnknownTenantError, use_tenant
-from databases.tenants.registry import Tenant
+from databases.tenants.context import NoTenantError, TenantUnavailableError, UnknownTenantError, tenant_block
+from databases.tenants.pages import no_site, unavailable
+from databases.tenants.registry import TenantInfo
+from databases.tenants.resolvers import resolve
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 300
-
 
 class TenantMiddleware:
-    """Serves `SITE_DOMAIN` as the central site, without a tenant, and `<host>.SITE_DOMAIN` as the tenant of that host.
+    """Serves each request as the tenant that `TENANT_RESOLVER` finds, or as the central site, without a tenant.
 
     Unknown hosts answer 404, and so do tenants' pages on the central host. Suspended and pending tenants answer 503,
-    and so do tenants that are not in the cache while the registry's database is down. Sets `request.tenant`, a `Tenant`
-    or `None`. Django refuses hosts that are not in `ALLOWED_HOSTS`.
+    and so do tenants that are not in the cache while the registry's database is down. Sets `request.tenant`, a
+    `TenantInfo` or `None`. Django refuses hosts that are not in `ALLOWED_HOSTS`.
     """
 
     sync_capable = True
@@ -37,6 +35,9 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
+        with tenant_block(None):
+            # Django imports it at the first request. Querysets of its classes would belong to the tenant of that one.
+            get_resolver().url_patterns  # noqa: B018
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
@@ -44,90 +45,78 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._respond_async(request)
+        prefix = get_script_prefix()
         try:
-            tenant = request.tenant = find_tenant(request)  # type: ignore[attr-defined]
-        except registry_cache.TenantUnavailableError as error:
-            return unavailable(str(error))
-        if tenant is None:
-            response: HttpResponseBase = self.get_response(request)
-            return response
-        if not tenant.state.is_served:
-            return _not_served(tenant)
-        with use_tenant(tenant.slug, switch=True):
-            return keep_tenant(self.get_response(request), tenant.slug)
+            return find_tenant(request) or self._respond(request)
+        finally:
+            set_script_prefix(prefix)
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        # Also without a tenant: whatever ran in this thread before may have left one.
+        with tenant_block(request.tenant) as tenant:  # type: ignore[attr-defined]
+            return keep_tenant(self.get_response(request), tenant)
 
     async def _respond_async(self, request: HttpRequest) -> HttpResponseBase:
+        prefix = get_script_prefix()
         try:
-            tenant = request.tenant = await sync_to_async(find_tenant)(request)  # type: ignore[attr-defined]
-        except registry_cache.TenantUnavailableError as error:
-            return unavailable(str(error))
-        if tenant is None:
-            response: HttpResponseBase = await self.get_response(request)
-            return response
-        if not tenant.state.is_served:
-            return _not_served(tenant)
-        with use_tenant(tenant.slug, switch=True):
-            return keep_tenant(await self.get_response(request), tenant.slug)
+            refusal = await sync_to_async(find_tenant)(request)
+            if refusal is not None:
+                return refusal
+            with tenant_block(request.tenant) as tenant:  # type: ignore[attr-defined]
+                return keep_tenant(await self.get_response(request), tenant)
+        finally:
+            set_script_prefix(prefix)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, NoTenantError) and request.tenant is None:  # type: ignore[attr-defined]
+        tenant = request.tenant  # type: ignore[attr-defined]
+        if isinstance(exception, NoTenantError) and tenant is None:
             logger.warning("A tenant's page was requested on the central host: %s", request.path)
             return page_not_found(request, exception)
-        tenant = request.tenant  # type: ignore[attr-defined]
+        if isinstance(exception, TenantUnavailableError):
+            return unavailable(str(exception))
         if tenant is not None and unavailable_database(exception) == tenant.alias:
             # Only the class: messages of drivers contain the address, and some the user.
             reason = f"The tenant's database is unavailable ({type(exception.__cause__).__name__})"
             logger.warning(reason)
             return unavailable(reason)
-        return unavailable(str(exception)) if isinstance(exception, registry_cache.TenantUnavailableError) else None
-
-
-def find_tenant(request: HttpRequest) -> Tenant | None:
-    """Return the tenant whose host the request was sent to, or `None` for the central site.
-
-    Raises `Http404`, and `TenantUnavailableError` if the registry is unavailable.
-    """
-    domain = split_domain_port(request.get_host())[0]
-    if domain == settings.SITE_DOMAIN:
         return None
-    host = domain.removesuffix(f".{settings.SITE_DOMAIN}")
-    if host == domain or not SLUG.fullmatch(host):
-        raise Http404("There is no site at this host.")
+
+
+def find_tenant(request: HttpRequest) -> HttpResponse | None:
+    """Set `request.tenant`, and return a response if there is nothing to serve. Raises `Http404`."""
+    request.tenant = None  # type: ignore[attr-defined]
     try:
-        tenant = registry_cache.by_host(host)
+        place = resolve(split_domain_port(request.get_host())[0], request.path_info)
     except UnknownTenantError as error:
-        raise Http404("There is no site at this host.") from error
+        return no_site(request, str(error))
+    except TenantUnavailableError as error:
+        return unavailable(str(error))
+    tenant = request.tenant = place.tenant  # type: ignore[attr-defined]
+    if place.prefix:
+        # As for a project that is mounted below a path, so that reverse() makes the tenant's URLs.
+        request.path_info = request.path_info.removeprefix(place.prefix) or "/"
+        set_script_prefix(f"{get_script_prefix().removesuffix('/')}{place.prefix}/")
+    if tenant is None or tenant.state.is_served:
+        return None
     if tenant.state.is_gone:
         raise Http404("The site of this host was closed.")
-    # A copy: code that changes request.tenant must not change the cached row.
-    return copy.copy(tenant)
-
-
-def unavailable(reason: str) -> HttpResponse:
-    """Return the 503 for a tenant that cannot be served now. It shows the reason while `DEBUG` is on."""
-    text = reason if settings.DEBUG else "This site is temporarily unavailable."
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return HttpResponse(text, content_type="text/plain", status=503, headers=headers)
-
-
-def _not_served(tenant: Tenant) -> HttpResponse:
     return unavailable(f"The tenant {tenant.slug!r} is {tenant.status}: {tenant.state.way_out}.")
 
 
-def keep_tenant(response: HttpResponseBase, slug: str) -> HttpResponseBase:
+def keep_tenant(response: HttpResponseBase, tenant: TenantInfo | None) -> HttpResponseBase:
     """Make a streamed response produce its parts under its tenant, which the middleware has left by then."""
     # Some servers send an open file themselves. Other streams may query while they are sent.
     if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
         content: Any = response.streaming_content
-        response.streaming_content = _parts_async(content, slug) if response.is_async else _parts(content, slug)
+        response.streaming_content = _parts_async(content, tenant) if response.is_async else _parts(content, tenant)
     return response
 
 
-def _parts(content: Iterable[bytes], slug: str) -> Iterator[bytes]:
+def _parts(content: Iterable[bytes], tenant: TenantInfo | None) -> Iterator[bytes]:
     parts = iter(content)
     while True:
         # Around each step, not around the loop: the caller's code runs between two parts.
-        with use_tenant(slug, switch=True):
+        with tenant_block(tenant):
             try:
                 part = next(parts)
             except StopIteration:
@@ -135,10 +124,10 @@ def _parts(content: Iterable[bytes], slug: str) -> Iterator[bytes]:
         yield part
 
 
-async def _parts_async(content: AsyncIterable[bytes], slug: str) -> AsyncIterator[bytes]:
+async def _parts_async(content: AsyncIterable[bytes], tenant: TenantInfo | None) -> AsyncIterator[bytes]:
     parts = aiter(content)
     while True:
-        with use_tenant(slug, switch=True):
+        with tenant_block(tenant):
             try:
                 part = await anext(parts)
             except StopAsyncIteration:

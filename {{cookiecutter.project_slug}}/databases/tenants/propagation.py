@@ -1,16 +1,17 @@
-"""Carries the current tenant to work in other threads, and to work that runs later."""
+"""Carries the current tenant to work in other threads, to work that runs later, and into log records."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from django.db import connections
 
-from databases.tenants.context import current_tenant, use_tenant
+from databases.tenants.context import NoTenantError, current_tenant, slug_or_none, use_tenant
 
 
 def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +22,7 @@ def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError("carry_tenant() is for plain functions: a task keeps the tenant that it was created under.")
-    slug, home = current_tenant(), threading.get_ident()
+    slug, home = current_tenant().slug, threading.get_ident()
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -34,3 +35,18 @@ def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
                 connections.close_all()
 
     return wrapper
+
+
+class TenantFilter(logging.Filter):
+    """Adds `record.tenant`: the slug of the current tenant, or `-`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        # Django logs the status of a response after the middleware, with its request.
+        tenant = getattr(getattr(record, "request", None), "tenant", None)
+        try:
+            slug = slug_or_none()
+        except NoTenantError:
+            # While a template is built.
+            slug = None
+        record.tenant = slug or getattr(tenant, "slug", "-")
+        return True

@@ -1,47 +1,42 @@
 """The process's cache of registry rows: it saves a query per request, and keeps tenants served in an outage.
 
-A row is read again after `TENANT_CACHE_SECONDS`, together with other rows that are as old. While the registry's
-database is down, cached rows stay valid; tenants that are not in the cache are unavailable.
+A row is read again after `TENANT_CACHE_SECONDS`, together with other rows that are as old. A thread of the cache reads
+it, with a connection of its own: requests wait for up to `TENANT_REGISTRY_SECONDS`, then they use the row that the
+process knows. So a registry that hangs hangs nothing else, and an open transaction reads no old rows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, InterfaceError, connections
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 
-from databases.availability import is_outage
-from databases.tenants.context import UnknownTenantError
-from databases.tenants.registry import Tenant
+from databases.tenants.context import ALIAS_PREFIX, UnknownTenantError
+from databases.tenants.questions import Questions
+from databases.tenants.registry import COLUMNS, Key, Tenant, TenantInfo
+from databases.tenants.sites import Domain
+from databases.tenants.states import Status
 
-logger = logging.getLogger(__name__)
-
-#: Seconds between two attempts to query a database that is down.
-RETRY_SECONDS = 2
-#: Number of recently used rows that one query refreshes. Without this, nearly every request would send a query.
-TOGETHER = 256
-
-
-class TenantUnavailableError(DatabaseError):
-    """A tenant is temporarily unavailable: its pages answer 503."""
+#: The number of recently used keys that one query reads again. Without this, nearly every request would send a query.
+TOGETHER = 512
+#: Of tenants that are not in the registry.
+NO_UID = UUID(int=0)
+LONG_AGO = float("-inf")
 
 
-class RegistryDownError(TenantUnavailableError):
-    """The registry's database is down, and the requested tenant is not in the cache."""
-
-
-class _Row(NamedTuple):
-    tenant: Tenant
+class _Known(NamedTuple):
+    tenant: TenantInfo
     read_at: float
 
     @property
@@ -49,131 +44,117 @@ class _Row(NamedTuple):
         return time.monotonic() - self.read_at < settings.TENANT_CACHE_SECONDS
 
 
-class _Outage:
-    """Whether the registry's database is down, and which thread tries it next."""
+class RegistryCache:
+    """What this process knows of the registry. Any thread may call its methods."""
 
     def __init__(self) -> None:
+        self._questions = Questions(self._read)
+        self.start()
+
+    def start(self) -> None:
+        """Begin without rows."""
+        self._questions.start()
         self._lock = threading.Lock()
-        self._is_down = self._is_tried = False
-        self._next = 0.0
+        #: The least recently used first.
+        self._known: OrderedDict[Key, _Known] = OrderedDict()
+        self._changes = 0
 
-    def may_query(self) -> bool:
-        """Return whether this thread may query the registry. During an outage one thread may, every `RETRY_SECONDS`."""
+    def by_slug(self, slug: str) -> TenantInfo:
+        """Return the tenant with a slug, in any status. Raises `UnknownTenantError` and `RegistryDownError`.
+
+        A tenant whose alias the settings list, as for tests, needs no row in the registry.
+        """
+        return listed(slug) or self._get(("slug", slug))
+
+    def by_host(self, host: str) -> TenantInfo:
+        """Return the tenant with a host, the name before `SITE_DOMAIN`. Raises what `by_slug` raises."""
+        return self._get(("host", host))
+
+    def by_domain(self, name: str) -> TenantInfo:
+        """Return the tenant with a verified domain of its own. Raises what `by_slug` raises."""
+        return self._get(("domain", name))
+
+    def forget(self, slug: str) -> None:
+        """Have a tenant read again. Other processes do so after `TENANT_CACHE_SECONDS`."""
+        self._questions.forget()
         with self._lock:
-            may = not self._is_down or (not self._is_tried and time.monotonic() >= self._next)
-            self._is_tried |= may
-            return may
+            self._changes += 1
+            for key, known in self._known.items():
+                if known.tenant.slug == slug:
+                    # Kept for an outage.
+                    self._known[key] = known._replace(read_at=LONG_AGO)
 
-    def note_unknown(self) -> None:
-        """Record that the query failed for another reason than an outage: the next thread may try."""
+    def _get(self, key: Key) -> TenantInfo:
+        known = self._known.get(key)
+        if known is not None and known.is_fresh:
+            with contextlib.suppress(KeyError):
+                # Another thread may have removed it.
+                self._known.move_to_end(key)
+            return known.tenant
+        error = self._questions.ask(key)
+        known = self._known.get(key)
+        if known is not None:
+            return known.tenant
+        raise error or UnknownTenantError(f"There is no tenant with the {key[0]} {key[1]!r}: see `list_tenants`.")
+
+    def _read(self, keys: list[Key]) -> None:
+        """Read keys, and recently used ones that are as old, and store what was found. Raises database errors."""
         with self._lock:
-            self._is_tried = False
-
-    def note(self, error: Exception | None) -> None:
-        """Record the result of a query: the error if the database is down, else `None`."""
+            recent = [each for each in islice(reversed(self._known), TOGETHER) if not self._known[each].is_fresh]
+            changes, read_at = self._changes, time.monotonic()
+        # In tests no row is fresh.
+        wanted = list(dict.fromkeys([*keys, *(recent if settings.TENANT_CACHE_SECONDS else [])]))
+        found = read_tenants(wanted)
         with self._lock:
-            begins = error is not None and not self._is_down
-            self._is_down, self._is_tried = error is not None, False
-            self._next = time.monotonic() + RETRY_SECONDS
-        if begins:
-            # Only the class: messages of drivers contain the address, and some the user.
-            logger.warning(
-                "The registry of tenants is unavailable (%s): cached tenants are still served", type(error).__name__
-            )
+            if changes != self._changes:
+                # A row may have been changed after it was read here: it is read again by the next request.
+                read_at = LONG_AGO
+            for key in wanted:
+                if key not in found:
+                    self._known.pop(key, None)
+            for key, tenant in found.items():
+                before = self._known.get(key)
+                # An unchanged row stays the same object: what was computed from it is kept.
+                same = before is not None and before.tenant == tenant and settings.TENANT_CACHE_SECONDS
+                self._known[key] = _Known(before.tenant if before and same else tenant, read_at)
 
 
-#: By slug, the least recently used first.
-_rows: OrderedDict[str, _Row] = OrderedDict()
-_slugs: dict[str, str] = {}
-_outage = _Outage()
+def listed(slug: str) -> TenantInfo | None:
+    """Return a tenant whose alias the settings list, or `None`."""
+    config = settings.DATABASES.get(f"{ALIAS_PREFIX}{slug}")
+    if config is None:
+        return None
+    return TenantInfo(slug, slug, NO_UID, "default", str(config["NAME"]), Status.ACTIVE)
 
 
-def by_slug(slug: str) -> Tenant:
-    """Return the tenant with a slug, in any status. Raises `UnknownTenantError` and `RegistryDownError`."""
-    row = _rows.get(slug)
-    return _used(row) if row is not None and row.is_fresh else _read(row, slug=slug)
+def read_tenants(keys: Iterable[Key]) -> dict[Key, TenantInfo]:
+    """Return the tenants with these keys, each also by its slug and host. Raises Django's database errors."""
+    values: dict[str, list[str]] = {"slug": [], "host": [], "domain": []}
+    for column, value in keys:
+        values[column].append(value)
+    which = Q(slug__in=values["slug"]) | Q(host__in=values["host"])
+    # Never from a replica, which may still have the tenant's address from before a move.
+    rows = Tenant._base_manager.using(DEFAULT_DB_ALIAS).filter(which).values_list(*COLUMNS)
+    found = [TenantInfo(*row) for row in rows]
+    by_domain: dict[Key, TenantInfo] = {}
+    if values["domain"]:
+        domains = Domain._base_manager.using(DEFAULT_DB_ALIAS)
+        columns = ["name", *(f"tenant__{each}" for each in COLUMNS)]
+        for name, *row in domains.filter(name__in=values["domain"], is_verified=True).values_list(*columns):
+            by_domain["domain", name] = TenantInfo(*row)
+    return {(column, getattr(each, column)): each for each in found for column in ("slug", "host")} | by_domain
 
 
-def by_host(host: str) -> Tenant:
-    """Return the tenant with a host, the name before `SITE_DOMAIN` in addresses. Raises what `by_slug` raises."""
-    row = _rows.get(_slugs.get(host, ""))
-    if row is not None and row.tenant.host != host:
-        row = None
-    return _used(row) if row is not None and row.is_fresh else _read(row, host=host)
-
-
-def forget(slug: str) -> None:
-    """Remove a tenant from this process's cache. Other processes read the row after `TENANT_CACHE_SECONDS`."""
-    _rows.pop(slug, None)
+cache = RegistryCache()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=cache.start)
 
 
 def install() -> None:
-    """Remove tenants from the cache when this process saves or deletes them."""
+    """Have tenants read again when this process saves or deletes them."""
     for signal in (post_save, post_delete):
         signal.connect(_forget, sender=Tenant, dispatch_uid="databases.tenants.registry_cache")
 
 
-def _forget(instance: Tenant, **kwargs: Any) -> None:
-    forget(instance.slug)
-
-
-def _used(row: _Row) -> Tenant:
-    with contextlib.suppress(KeyError):
-        # Another thread may have removed it.
-        _rows.move_to_end(row.tenant.slug)
-    return row.tenant
-
-
-def _read(row: _Row | None, **which: str) -> Tenant:
-    """Return the tenant from the registry or, if the registry is down, from its old row."""
-    ((field, value),) = which.items()
-    if not _outage.may_query():
-        return _from_old_row(row, value)
-    read_at = time.monotonic()
-    # Never from a replica, which may still have the tenant's address from before a move.
-    primary = connections[DEFAULT_DB_ALIAS]
-    # Rows read in a transaction may be older than the committed rows, or may be rolled back.
-    is_cacheable = not primary.in_atomic_block
-    others = _stale_slugs() if is_cacheable else []
-    try:
-        found = list(Tenant._base_manager.using(DEFAULT_DB_ALIAS).filter(Q(**which) | Q(slug__in=others)))
-    except (Error, SynchronousOnlyOperation) as error:
-        if isinstance(error, InterfaceError) or is_outage(error.__cause__):
-            _outage.note(error)
-            with contextlib.suppress(Error):
-                # Outside of requests nothing else closes the dead connection.
-                primary.close_if_unusable_or_obsolete()
-            return _from_old_row(row, value)
-        # The open transaction has failed, or this is an event loop's thread.
-        _outage.note_unknown()
-        if row is None:
-            raise
-        return row.tenant
-    _outage.note(None)
-    tenant = next((each for each in found if getattr(each, field) == value), None)
-    for slug in {*others, *([row.tenant.slug] if row else [])} - {each.slug for each in found}:
-        forget(slug)
-    if is_cacheable:
-        for each in found:
-            # If another thread has removed a row meanwhile, the row has changed since it was read here.
-            if each is tenant or each.slug in _rows:
-                _rows[each.slug], _slugs[each.host] = _Row(each, read_at), each.slug
-    if tenant is None:
-        raise UnknownTenantError(f"There is no tenant with the {field} {value!r}: see `list_tenants`.")
-    return _used(_Row(tenant, read_at))
-
-
-def _stale_slugs() -> list[str]:
-    """Return the slugs of recently used rows that must be read again too."""
-    try:
-        last = list(islice(reversed(_rows), TOGETHER))
-    except RuntimeError:
-        # Another thread has changed the cache during the iteration.
-        return []
-    return [slug for slug in last if (row := _rows.get(slug)) and not row.is_fresh]
-
-
-def _from_old_row(row: _Row | None, value: str) -> Tenant:
-    if row is None:
-        raise RegistryDownError(f"The tenant {value!r} is not in the cache, and the database of the registry is down.")
-    return row.tenant
+def _forget(instance: Tenant, **kwargs: object) -> None:
+    cache.forget(instance.slug)

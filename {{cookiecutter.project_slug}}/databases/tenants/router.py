@@ -8,8 +8,8 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from databases.registry import roles_of, roles_of_model
-from databases.tenants.context import ALIAS_PREFIX, alias_of, current_tenant
-from databases.tenants.models import check_instance
+from databases.tenants.context import ALIAS_PREFIX, current_tenant
+from databases.tenants.queries import check_instance
 
 TENANT = "tenant"
 
@@ -18,7 +18,7 @@ class TenantRouter:
     """Routes the apps of the role `tenant` to the alias of the current tenant, `tenant_<slug>`.
 
     There is no fallback: reads and writes raise `NoTenantError` if no tenant is current, and `CrossTenantError` if they
-    start from an object of another tenant.
+    start from an object of another tenant, rows of automatic many-to-many tables included.
     """
 
     role = TENANT
@@ -30,8 +30,9 @@ class TenantRouter:
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         if not self._owns(model):
             return None
-        check_instance(hints)
-        return alias_of(current_tenant())
+        alias = current_tenant().alias
+        check_instance(hints.get("instance"), alias)
+        return alias
 
     db_for_write = db_for_read
 

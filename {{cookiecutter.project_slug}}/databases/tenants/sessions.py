@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
 
 from django.contrib.sessions.backends import db
 
-from databases.tenants.context import tenant_or_none
+from databases.tenants.context import slug_or_none
 
-OWNER = "_tenant"
+#: The column has 40 characters. The random part has 124 bits; a collision of two tenants has a chance of 2 ** -64.
+RANDOM, MARK = 24, 16
 
 
 class SessionStore(db.SessionStore):
-    """Django's database session, stored with its tenant and refused under any other tenant."""
+    """Django's database session. The end of its key is its tenant's mark; keys with any other mark are invalid.
 
-    def load(self) -> dict[str, Any]:
-        return self._ours(super().load())
+    So a key of another tenant opens nothing, and nothing is saved or deleted under it.
+    """
 
-    async def aload(self) -> dict[str, Any]:
-        return self._ours(await super().aload())
+    # Without these names, which are not public, each method that takes a key would read the row first.
+    def _validate_session_key(self, key: str | None) -> bool:
+        return bool(key) and len(str(key)) == RANDOM + MARK and str(key).endswith(_mark())
 
-    def create_model_instance(self, data: dict[str, Any]) -> Any:
-        return super().create_model_instance({**data, OWNER: tenant_or_none()})
+    def _get_new_session_key(self) -> str:
+        return _marked(super()._get_new_session_key())  # type: ignore[misc]
 
-    async def acreate_model_instance(self, data: dict[str, Any]) -> Any:
-        return await super().acreate_model_instance({**data, OWNER: tenant_or_none()})
+    async def _aget_new_session_key(self) -> str:
+        return _marked(await super()._aget_new_session_key())  # type: ignore[misc]
 
-    def _ours(self, data: dict[str, Any]) -> dict[str, Any]:
-        if data.get(OWNER) == tenant_or_none():
-            return data
-        # The key is dropped, so that saving makes a new session instead of overwriting the other tenant's.
-        self._session_key = None
-        return {}
+    def exists(self, session_key: str) -> bool:
+        return self._validate_session_key(session_key) and super().exists(session_key)
+
+    async def aexists(self, session_key: str) -> bool:
+        return self._validate_session_key(session_key) and await super().aexists(session_key)
+
+    def delete(self, session_key: str | None = None) -> None:
+        if session_key is None or self._validate_session_key(session_key):
+            super().delete(session_key)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        if session_key is None or self._validate_session_key(session_key):
+            await super().adelete(session_key)
+
+
+def _marked(key: str) -> str:
+    return key[:RANDOM] + _mark()
+
+
+def _mark() -> str:
+    return hashlib.sha256(str(slug_or_none()).encode()).hexdigest()[:MARK]

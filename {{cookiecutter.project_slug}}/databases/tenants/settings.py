@@ -1,4 +1,4 @@
-"""Settings of the tenants: their servers, and what keeps sessions, caches, files and logs of tenants apart."""
+"""Settings of the tenants: their servers, and what keeps sessions and caches of tenants apart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from databases.environment import from_url
+from databases.logs import log_settings
 
 
 def tenant_server(url: str, variable: str, development: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -33,24 +34,19 @@ def tenant_server(url: str, variable: str, development: dict[str, Any] | None = 
 
 
 #: What outlives a request is kept apart by tenant. `manage.py check` reports settings of yours that break this.
+#: A user logs in at the hosts of the tenants that it is a member of.
+AUTHENTICATION_BACKENDS = ["databases.tenants.members.MemberBackend"]
+#: Not in cookies, which know no tenant where tenants share a host.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_ENGINE = "databases.tenants.sessions"
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "KEY_FUNCTION": "databases.tenants.cache.make_key",
-    },
-}
+CACHES = {"default": {"BACKEND": "databases.tenants.cache.LocMemCache"}}
+#: Where uploaded files are kept.
+FILE_STORAGE = "databases.tenants.storage.TenantFileSystemStorage"
+#: What log lines have besides the id of their request: by name, the filter that adds it.
+LOG_FIELDS = {"tenant": "databases.tenants.propagation.TenantFilter"}
+#: For a project that has joined. The settings of a new one have more, and win.
 STORAGES = {
-    "default": {"BACKEND": "databases.tenants.storage.TenantFileSystemStorage"},
+    "default": {"BACKEND": FILE_STORAGE},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"tenant": {"()": "databases.tenants.logs.TenantFilter"}},
-    "formatters": {"tenant": {"format": "%(levelname)s %(name)s [%(tenant)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["tenant"], "formatter": "tenant"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    # Without a handler: Django's own handler would write each line a second time.
-    "loggers": {"django": {"level": "INFO"}},
-}
+LOGGING = log_settings("text", **LOG_FIELDS)

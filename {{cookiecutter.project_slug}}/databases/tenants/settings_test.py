@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from databases.environment import beside, from_url
+from databases.tenants.entries import TenantDatabases
 
 #: The tenants that the layer's own tests use, beside those in `TEST_TENANTS`.
 LAYER_TENANTS = ("layer-one", "layer-two")
@@ -28,8 +29,11 @@ def configure(settings: dict[str, Any]) -> None:
     for slug in (*settings["TEST_TENANTS"], *LAYER_TENANTS):
         settings["DATABASES"][f"tenant_{slug}"] = {**server, "NAME": server["NAME"].replace("{name}", slug)}
     settings |= {
+        "DATABASES": TenantDatabases(settings["DATABASES"]),
         "SITE_DOMAIN": "testserver",
         "TENANT_SERVERS": {"default": server},
+        # Rows of a test are in a transaction of its thread, and each test has others.
         "TENANT_CACHE_SECONDS": 0,
+        "TENANT_REGISTRY_SECONDS": 0,
         "TENANT_PASSWORD_KEYS": ["b25seSBmb3IgdGVzdHMsIGFuZCBub3RoaW5nIGVsc2U="],
     }

@@ -26,8 +26,6 @@ class State:
     way_out: str
     #: Its pages are served.
     is_served: bool = False
-    #: Its database refuses writes.
-    is_read_only: bool = False
     #: Connections are refused: the database may not exist.
     is_closed: bool = False
     #: Its pages answer 404.
@@ -44,6 +42,7 @@ STATES: dict[str, State] = {
 
 #: By action: the statuses that it may start from, and the status that it leads to.
 ACTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "correct": ((Status.PENDING,), Status.PENDING),
     "activate": ((Status.PENDING,), Status.ACTIVE),
     "suspend": ((Status.ACTIVE, Status.SUSPENDED), Status.SUSPENDED),
     "resume": ((Status.SUSPENDED, Status.ACTIVE), Status.ACTIVE),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from databases.tenants import registry_cache
+from databases.tenants.context import SLUG
 from databases.tenants.registry import Tenant, find
+from databases.tenants.registry_cache import cache
 from databases.tenants.states import ACTIONS, STATES, StateError
 
 
@@ -17,10 +18,18 @@ def change(slug: str, action: str, **values: Any) -> Tenant:
     process is not undone.
     """
     before, after = ACTIONS[action]
-    if not Tenant.objects.filter(pk=find(slug).pk, status__in=before).update(status=after, **values):
+    # An invalid slug is not queried: databases reject some characters.
+    known = Tenant.objects.filter(slug=slug if SLUG.fullmatch(slug) else "", status__in=before)
+    if not known.update(status=after, **values):
         refuse(find(slug), action)
-    registry_cache.forget(slug)
+    cache.forget(slug)
     return find(slug)
+
+
+def delete_pending(tenant: Tenant) -> None:
+    """Delete the row of a pending tenant, whose alias has never led to a database. Raises `StateError`."""
+    if not Tenant.objects.filter(pk=tenant.pk, status__in=ACTIONS["correct"][0]).delete()[0]:
+        refuse(find(tenant.slug), "purge")
 
 
 def refuse(tenant: Tenant, action: str) -> None:

@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Raise pytest's `UsageError` unless the settings are `config.settings_test`."""
+    """Raise pytest's `UsageError` unless `settings_test.py` holds the settings."""
     if settings.TEST_RUNNER == "databases.testing.runner.RefusingRunner":
         raise pytest.UsageError(HOW)
     from databases.testing import fixtures
@@ -29,4 +29,5 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the layer's own tests out of a plain `pytest`. pytest does not ask about paths of its command line."""
     is_left_out = collection_path == config.rootpath / "databases" and not config.getoption("layer")
-    return True if is_left_out else None
+    # pytest's default pattern `*_test.py` matches it.
+    return True if is_left_out or collection_path.name.endswith("settings_test.py") else None

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 HOW = (
-    "Tests run with config.settings_test only: start them with `python manage.py test` or `pytest`, "
+    "Tests run with settings_test.py only: start them with `python manage.py test` or `pytest`, "
     "without --settings, --ds or DJANGO_SETTINGS_MODULE."
 )
 

@@ -33,7 +33,7 @@ def explained(creation: Any) -> Iterator[None]:
         reason = error.__context__ if isinstance(error, SystemExit) else error
         raise CommandError(
             f"The test database of {creation.connection.alias!r} cannot be made. Correct DATABASE_URL, or the URL of a "
-            "server for tests (see config/settings_test.py). Its user must be allowed to create databases. "
+            "server for tests (see settings_test.py). Its user must be allowed to create databases. "
             f"The error: {' '.join(str(reason).split())}"
         ) from None
 

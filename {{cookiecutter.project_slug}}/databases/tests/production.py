@@ -25,11 +25,16 @@ from databases.environment import ENGINES
 from databases.testing.settings import parts
 from databases.tests import zygote
 
+#: The module with the project's own settings, and the package that holds it, `wsgi` and `asgi`.
+OWN_SETTINGS = settings.SETTINGS_MODULE.removesuffix("_test")
+PACKAGE = OWN_SETTINGS.partition(".")[0]
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "databases.tests.production_settings",
+    "OWN_SETTINGS": OWN_SETTINGS,
     "SECRET_KEY": "a key of production",
     "DEBUG": "off",
     "ALLOWED_HOSTS": "example.com,.example.com",
+    "SECURE_SSL_REDIRECT": "off",
     # No database is at this address. A test passes the addresses of the databases that its process may reach.
     "DATABASE_URL": "sqlite:////nowhere/primary.sqlite3",
 }
@@ -74,13 +79,16 @@ def own_settings(**environment: str) -> dict[str, Any]:
     wanted = {name: value for name, value in {**ENVIRONMENT, **environment}.items() if value}
     no_file = mock.patch("environ.Env.read_env")
     with mock.patch.dict(os.environ, wanted, clear=True), mock.patch.dict(sys.modules), no_file:
-        for name in [name for name in sys.modules if name.startswith("config.")]:
+        for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:
             del sys.modules[name]
-        return vars(import_module("config.settings"))
+        return vars(import_module(OWN_SETTINGS))
 
 
 def command(*words: str, project: Path = settings.BASE_DIR, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `manage.py` with these words, in the folder of a project."""
+    if words[0] == "test":
+        # Its settings are beside the project's own.
+        environment.setdefault("DJANGO_SETTINGS_MODULE", OWN_SETTINGS)
     return python("manage.py", *words, project=project, **environment)
 
 

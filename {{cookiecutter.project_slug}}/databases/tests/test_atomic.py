@@ -26,6 +26,18 @@ class AtomicForTests(TransactionTestCase):
             self.assertEqual(done, [])
         self.assertEqual(done, ["work"])
 
+    def test_work_that_fails_stops_the_rest_unless_it_is_robust(self):
+        done: list[str] = []
+        with self.assertLogs("django.db", "ERROR"), atomic_for(Note):
+            on_commit_for(Note, lambda: 1 / 0, robust=True)
+            on_commit_for(Note, lambda: done.append("work"))
+        self.assertEqual(done, ["work"])
+        with self.assertRaises(ZeroDivisionError), atomic_for(Note):
+            Note.objects.create(text="to stay")
+            on_commit_for(Note, lambda: 1 / 0)
+            on_commit_for(Note, lambda: done.append("more"))
+        self.assertEqual((done, Note.objects.count()), (["work"], 1))
+
     def test_durable_is_passed_on(self):
         with self.assertRaises(RuntimeError), transaction.atomic(), atomic_for(Note, durable=True):
             pass

@@ -90,7 +90,7 @@ class OwnDatabaseTests(Checked):
 
 
 class MiddlewareTests(Checked):
-    HINT = "Put *DATABASE_MIDDLEWARE into MIDDLEWARE in config/settings.py, before SessionMiddleware."
+    HINT = "Put *DATABASE_MIDDLEWARE into MIDDLEWARE in settings.py, before SessionMiddleware."
 
     def wrong(self, *middleware: str) -> list[str]:
         found = self.errors(MIDDLEWARE=[*middleware], DATABASE_MIDDLEWARE=OURS)
@@ -116,7 +116,7 @@ class MiddlewareTests(Checked):
 
 
 class RouterTests(Checked):
-    HINT = f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in config/databases.py."
+    HINT = f"Put {LAST_ROUTER} at the end of DATABASE_ROUTERS in databases.py."
 
     def test_other_routers_may_stand_before_the_primarys(self):
         self.assertEqual(self.errors(DATABASE_ROUTERS=[OTHER_ROUTER, LAST_ROUTER]), [])

@@ -1,5 +1,6 @@
 """`migrate_databases` migrates every database that this project owns, in order, and reports on each."""
 
+import contextlib
 import json
 from io import StringIO
 from typing import Any
@@ -49,7 +50,9 @@ class OwnDatabasesTests(TransactionTestCase):
 
     def test_a_pending_migration_is_applied_once(self):
         self.undo()
-        self.assertEqual(self.lines(), ["default: 1 applied", *(f"{alias}: up to date" for alias in OWN[1:])])
+        with contextlib.redirect_stdout(StringIO()) as stdout:
+            self.assertEqual(self.lines(), ["default: 1 applied", *(f"{alias}: up to date" for alias in OWN[1:])])
+        self.assertEqual(stdout.getvalue(), "", "what Django's command says would stand among lines of JSON")
         self.assertEqual(Note.objects.count(), 0)
         self.assertEqual(self.lines(), [f"{alias}: up to date" for alias in OWN])
 
@@ -95,12 +98,12 @@ class OwnDatabasesTests(TransactionTestCase):
             self.assertIn("Failed: default", error)
 
     def test_two_processes_do_not_migrate_a_database_at_once(self):
-        if connection.vendor == "sqlite":
-            return
         other = connections["default"].copy()
         self.addCleanup(other.close)
-        with migrating._alone(other), mock.patch.object(migrating, "WAIT_SECONDS", 1):
+        asked = mock.patch.object(migrating, "lock", wraps=migrating.lock)
+        with migrating._alone(other), mock.patch.object(migrating, "WAIT_SECONDS", 0.1), asked as lock:
             lines, _ = run()
+        self.assertEqual({call.kwargs["wait"] for call in lock.call_args_list}, {0.1})
         self.assertIn("default: failed: another process migrates it: wait until that ends, and run this again", lines)
         self.assertIn("default: up to date", run()[0])
 
@@ -132,6 +135,15 @@ class RoleTests(TransactionTestCase):
                 lines, error = run("--plan")
         self.assertIn("elsewhere: skipped: default failed", lines)
         role.migrate_databases.assert_called_once()
+
+    def test_with_names_no_other_database_is_migrated(self):
+        role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")
+        with mock.patch.object(migrating, "_roles", lambda: [role]):
+            self.assertEqual(run(OWN[-1]), ([f"{OWN[-1]}: up to date"], ""))
+        role.migrate_databases.assert_not_called()
+
+    def test_a_name_that_is_not_one_of_our_databases_is_an_error(self):
+        self.assertEqual(run("default", "nowhere"), ([], f"'nowhere' is not in OWN_DATABASES ({', '.join(OWN)})."))
 
     def test_a_registry_without_its_tables_is_named_and_not_read(self):
         role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")

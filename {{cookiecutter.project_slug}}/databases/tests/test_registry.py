@@ -20,6 +20,9 @@ from databases.tests.notebook.models import Note
 from databases.tests.roles import APPS, ROLES, WITH_BASE_CLASS, aliases_of, base_of
 
 MODELS = "from django.db import models\n"
+#: Files of the project.
+SETTINGS = f"{production.OWN_SETTINGS.replace('.', '/')}.py"
+DATABASES = str(Path(SETTINGS).with_name("databases.py"))
 HERE = Path(__file__).relative_to(settings.BASE_DIR)
 
 
@@ -134,7 +137,7 @@ class ProblemTests(SimpleTestCase):
                 self.check(),
                 [
                     "(databases.E010) APP_DATABASES names the app 'long_gone', which is not installed. "
-                    "Remove its line from APP_DATABASES in config/databases.py, or add the app to INSTALLED_APPS."
+                    "Remove its line from APP_DATABASES in databases.py, or add the app to INSTALLED_APPS."
                 ],
             )
 
@@ -145,7 +148,7 @@ class ProblemTests(SimpleTestCase):
                 with self.subTest(role), apps_in(admin=role):
                     self.assertIn(
                         f"(databases.E001) APP_DATABASES puts the app 'admin' into {role!r}, which is neither an alias "
-                        "in OWN_DATABASES nor the role of a router. In config/databases.py correct the line, add the "
+                        "in OWN_DATABASES nor the role of a router. In databases.py correct the line, add the "
                         "alias to OWN_DATABASES, or add the router of that role to DATABASE_ROUTERS.",
                         self.check(),
                     )
@@ -159,7 +162,7 @@ class ProblemTests(SimpleTestCase):
                         f"(databases.E002) {HERE}: class Mixed has the base class of the role {role!r}, but "
                         "APP_DATABASES puts its app 'layer_notebook' into 'primary'. Derive it from "
                         "django.db.models.Model, correct the line of 'layer_notebook' in APP_DATABASES "
-                        "(config/databases.py), or move it into another app: all models of an app live in one "
+                        "(databases.py), or move it into another app: all models of an app live in one "
                         "database."
                     ],
                 )
@@ -172,7 +175,7 @@ class ProblemTests(SimpleTestCase):
             [
                 f"(databases.E002) {HERE}: class Plain has the base class of the role 'primary', but APP_DATABASES "
                 f"puts its app 'admin' into 'elsewhere'. Derive it from {__name__}.Base, correct the line of 'admin' "
-                "in APP_DATABASES (config/databases.py), or move it into another app: all models of an app live in "
+                "in APP_DATABASES (databases.py), or move it into another app: all models of an app live in "
                 "one database."
             ],
         )
@@ -239,9 +242,9 @@ class ChangedProjectTests(SimpleTestCase):
         self.write("layer_shop/__init__.py", "")
         self.write("layer_shop/role.py", MODELS + classes)
         self.write("layer_shop/models.py", f"{MODELS}from layer_shop.role import Base\nclass Ware(Base): ...")
-        self.write("config/settings.py", "INSTALLED_APPS += ['layer_shop']")
-        self.write("config/databases.py", "DATABASE_ROUTERS.insert(0, 'layer_shop.role.ElsewhereRouter')")
-        self.write("config/databases.py", "APP_DATABASES['layer_shop'] = 'elsewhere'")
+        self.write(SETTINGS, "INSTALLED_APPS += ['layer_shop']")
+        self.write(DATABASES, "DATABASE_ROUTERS.insert(0, 'layer_shop.role.ElsewhereRouter')")
+        self.write(DATABASES, "APP_DATABASES['layer_shop'] = 'elsewhere'")
 
     def write(self, name: str, text: str) -> None:
         """Add lines to a file of the copy, and create the file if necessary."""
@@ -259,7 +262,7 @@ class ChangedProjectTests(SimpleTestCase):
         self.assertEqual(self.start(), (0, []))
 
     def test_each_problem_stops_every_start(self):
-        self.write("config/databases.py", "APP_DATABASES |= {'admin': 'nowhere', 'long_gone': 'elsewhere'}")
+        self.write(DATABASES, "APP_DATABASES |= {'admin': 'nowhere', 'long_gone': 'elsewhere'}")
         self.write("layer_shop/models.py", "class Plain(models.Model): ...")
         self.write("layer_shop/extra.py", "from layer_shop.role import Base\nclass Lost(Base): ...")
         for command in ("check", "migrate", "test", "version"):
@@ -300,7 +303,7 @@ class ChangedProjectTests(SimpleTestCase):
             self.write(f"{app}/__init__.py", "")
             self.write(f"{app}/report.py", report)
             self.write(f"{app}/monthly.py", "from .report import Report\nclass Monthly(Report): ...")
-            self.write("config/settings.py", f"INSTALLED_APPS += [{app!r}]")
+            self.write(SETTINGS, f"INSTALLED_APPS += [{app!r}]")
         self.assertEqual(self.start(), (0, []))
 
     def test_a_project_that_is_started_through_a_symbolic_link_is_checked(self):

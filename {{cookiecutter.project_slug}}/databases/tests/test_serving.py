@@ -28,23 +28,35 @@ class ProcessTests(SimpleTestCase):
         return {alias: tuple(found) for alias, found in production.run(start + SHOW).items()}
 
     def test_no_connection_outlives_its_request_under_asgi(self):
-        found = self.settings_after("import config.asgi")
+        found = self.settings_after(f"import {production.PACKAGE}.asgi")
         self.assertEqual({age for age, _ in found.values()}, {0})
 
     def test_under_wsgi_a_thread_keeps_its_connection(self):
-        found = self.settings_after("import config.wsgi")
+        found = self.settings_after(f"import {production.PACKAGE}.wsgi")
         self.assertEqual(found["default"][0], 60)
         self.assertIn("timeout", found["default"][1])
 
     def test_commands_have_no_limit_for_statements(self):
         self.assertEqual(self.settings_after("")["default"], (60, []))
 
+    def test_a_server_may_import_the_application_in_its_event_loop(self):
+        # As uvicorn does. Models of an application may have made a connection object, which is not open.
+        code = f"""
+import asyncio
+from django.db import connections
+async def load():
+    connections["default"]
+    import {production.PACKAGE}.asgi
+asyncio.run(load())
+"""
+        self.assertEqual(self.settings_after(code)["default"][0], 0)
+
     def test_a_connection_that_was_opened_before_gets_the_limits(self):
-        code = """
+        code = f"""
 import json
 from django.db import connection
 connection.ensure_connection()
-import config.wsgi
+import {production.PACKAGE}.wsgi
 print(json.dumps(connection.connection))
 """
         with TemporaryDirectory() as folder:
@@ -60,23 +72,29 @@ SLOW = {
 
 
 class LimitTests(TestCase):
+    def setUp(self):
+        self.role = mock.Mock()
+
     def fitted(self, config: dict[str, Any], *, asgi: bool = False, seconds: int = 7) -> ConnectionHandler:
         """Return connections after `fit_connections`: the one with this entry is `other`."""
         handler = ConnectionHandler({"default": sqlite(Path("/nowhere")), "other": config})
-        # This process is no web process: nothing may close its connections before it forks.
+        # This process is no web process: nothing may close its connections before it forks, and roles fit theirs alone.
         with (
             mock.patch.object(serving.os, "register_at_fork") as at_fork,
+            mock.patch.object(serving.apps, "get_app_configs", return_value=[self.role]),
             mock.patch.object(serving, "connections", handler),
             override_settings(DATABASE_STATEMENT_SECONDS=seconds),
         ):
             serving.fit_connections(asgi=asgi)
         at_fork.assert_called_once_with(before=serving.close_pools)
+        self.role.fit_connections.assert_called_with()
         return handler
 
     def test_a_server_and_its_client_limit_each_statement(self):
-        config = from_url("mysql://ann:x@db/shop?write_timeout=60", "X")
-        options = self.fitted(config).settings["other"]["OPTIONS"]
-        self.assertEqual((options["read_timeout"], options["write_timeout"]), (9, 60))
+        for words, waits in (("?write_timeout=60", (9, 60)), ("", (9, 9))):
+            config = from_url(f"mysql://ann:x@db/shop{words}", "X")
+            options = self.fitted(config).settings["other"]["OPTIONS"]
+            self.assertEqual((options["read_timeout"], options["write_timeout"]), waits)
         for limit in ("innodb_lock_wait_timeout = 7,", "lock_wait_timeout = 7 ", "max_statement_time = 7 "):
             self.assertIn(limit, options["init_command"])
 

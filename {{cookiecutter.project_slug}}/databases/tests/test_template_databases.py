@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import OperationalError, connections
 from django.test import SimpleTestCase
@@ -303,8 +304,8 @@ class ServerTests(SimpleTestCase):
         with TemporaryDirectory() as folder:
             file = Path(folder, "test_database.py")
             file.write_text("def test(db): pass")
-            words = ("-m", "pytest", "-c", "pyproject.toml", "--showlocals", str(file))
-            process = production.python(*words, DATABASE_URL=url)
+            options = ("-p", "databases.testing.plugin", f"--ds={settings.SETTINGS_MODULE}", "--showlocals")
+            process = production.python("-m", "pytest", *options, str(file), DATABASE_URL=url)
         self.assertEqual(process.returncode, 1, process.stderr)
         self.assertRegex(process.stdout, "CommandError: The test database of 'default' cannot be made.*port 9 failed")
         self.assertNotIn("s3cret", process.stdout + process.stderr)

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from django.conf import settings
 from django.db import connections
 from django.test import SimpleTestCase
 
@@ -86,7 +87,7 @@ class RunnerTests(SimpleTestCase):
     def test_another_test_runner_makes_test_databases_in_its_way(self):
         with TemporaryDirectory() as folder:
             Path(folder, "other_settings.py").write_text(
-                "from config.settings_test import *\nTEST_RUNNER = 'django.test.runner.DiscoverRunner'\n"
+                f"from {settings.SETTINGS_MODULE} import *\nTEST_RUNNER = 'django.test.runner.DiscoverRunner'\n"
             )
             file = Path(folder, "test_runner.py")
             file.write_text(
@@ -94,6 +95,6 @@ class RunnerTests(SimpleTestCase):
                 "def test(django_db_modify_db_settings):\n"
                 "    assert type(connection.creation).__name__ == 'DatabaseCreation'\n"
             )
-            words = ("-m", "pytest", "-c", "pyproject.toml", "--ds=other_settings", str(file))
+            words = ("-m", "pytest", "-p", "databases.testing.plugin", "--ds=other_settings", str(file))
             process = production.python(*words, PYTHONPATH=folder)
         self.assertEqual(process.returncode, 0, process.stdout)

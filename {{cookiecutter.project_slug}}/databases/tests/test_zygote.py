@@ -10,9 +10,9 @@ from django.test import SimpleTestCase
 
 from databases.tests import production
 
-REPORT = """
+REPORT = f"""
 import json, os, sys
-own = [name for name in sys.modules if name.partition(".")[0] in ("config", "databases", "layer_shop")]
+own = [name for name in sys.modules if name.partition(".")[0] in ({production.PACKAGE!r}, "databases", "layer_shop")]
 print(json.dumps([dict(os.environ), os.getcwd(), sys.argv, sys.path[0], sys.stdin.read(), own, __name__]))
 """
 

@@ -20,11 +20,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("unfinished", "a file that is being written"),
                             ("archive", "a verified archive"),
-                            ("dropping", "a verified archive whose database is being dropped"),
                             ("scratch", "a scratch database to verify an archive in"),
                             ("target", "a database that is to become the tenant's"),
-                            ("old", "the previous database, kept after a move,"),
-                            ("oldarchive", "a verified archive of the previous database"),
+                            ("closed", "a previous database, closed and kept,"),
                         ],
                         max_length=10,
                     ),
@@ -43,5 +41,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={"ordering": ["pk"]},
+        ),
+        migrations.CreateModel(
+            name="ReadyDatabase",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(unique=True)),
+                ("server", models.CharField(max_length=50)),
+                ("database", models.CharField(max_length=63)),
+                ("user", models.CharField(max_length=63)),
+                ("password", models.TextField()),
+                ("migrations", models.CharField(blank=True, max_length=16)),
+            ],
         ),
     ]

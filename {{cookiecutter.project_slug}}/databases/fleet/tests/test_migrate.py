@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from databases.fleet.states import FleetStatus
 from databases.tenants import transitions
-from databases.tenants.managed import ddl, migrate
-from databases.tenants.managed.maintenance import maintenance_settings
+from databases.tenants.maintenance import maintenance_settings
+from databases.tenants.managed import ddl, migrate, provision
 from databases.tenants.managed.tests.test_migrate import MigrateTestCase
 from databases.tenants.models import Tenant
 
@@ -16,6 +16,8 @@ class MigrateTenantsTests(MigrateTestCase):
         Tenant.objects.filter(slug=self.second).update(status=FleetStatus.ARCHIVED)
         (line,) = self.migrate()
         self.assertIn(f"{self.first}: failed: it is moving", line)
+        (result,) = provision.migrate_databases(pending_only=True)
+        self.assertIn("it is moving: run `move_tenant` again", result.error)
         self.migrate(self.second)
         self.assertIn(self.second, self.failure)
 

@@ -1,4 +1,4 @@
-"""Which server a new tenant goes to, and which databases are prepared there."""
+"""Which server a new tenant goes to, and which databases are made ready there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.test import TestCase, override_settings
 
-from databases.fleet import prepared
+from databases.fleet import ready
 from databases.fleet.states import FleetStatus
-from databases.tenants.lifecycle import create_tenant
 from databases.tenants.managed import template
 from databases.tenants.models import Tenant
-from databases.tenants.tests.scratch_server import ScratchServerTestCase
 
 
 def output(*words: str) -> str:
@@ -25,7 +23,7 @@ def output(*words: str) -> str:
 
 
 class PlacementTests(TestCase):
-    """No database is made: `PreparedTests` makes some."""
+    """No database is made: `test_ready` makes some."""
 
     def setUp(self):
         server = settings.TENANT_SERVERS["default"]
@@ -55,6 +53,11 @@ class PlacementTests(TestCase):
         self.assertEqual(len(str(refusal.exception).splitlines()), 1)
         self.assertFalse(Tenant.objects.exists())
 
+    def test_a_release_without_a_template_is_an_error_of_one_line(self):
+        fill = mock.patch.object(ready, "fill", side_effect=template.TemplateTenantError("there is no template"))
+        with fill, self.assertRaisesMessage(CommandError, "2 of 2 servers failed"):
+            output("prepare_tenants", "1")
+
     def test_databases_are_prepared_on_each_server_and_one_that_fails_does_not_stop_the_others(self):
         def fill(server: str, number: int) -> int:
             if server == "default":
@@ -62,34 +65,8 @@ class PlacementTests(TestCase):
             return number
 
         stdout = StringIO()
-        ready = mock.patch.object(prepared, "names", return_value=["x"] * 3)
-        with mock.patch.object(prepared, "fill", fill), ready, self.assertRaisesMessage(CommandError, "1 of 2 servers"):
+        count = mock.patch.object(ready, "count", return_value=3)
+        with mock.patch.object(ready, "fill", fill), count, self.assertRaisesMessage(CommandError, "1 of 2 servers"):
             call_command("prepare_tenants", "2", stdout=stdout)
         lines = ["default: failed: the server is down", "second: 2 made, 3 ready"]
         self.assertEqual(stdout.getvalue().splitlines(), lines)
-
-
-class PreparedTests(ScratchServerTestCase):
-    def test_a_prepared_database_of_this_release_is_taken_before_the_template_is_copied(self):
-        self.assertEqual(output("prepare_tenants", "1"), "default: 1 made, 1 ready\n")
-        self.assertEqual(output("prepare_tenants", "1"), "default: 0 made, 1 ready\n")
-        with mock.patch.object(prepared, "fingerprint", return_value="another"):
-            self.assertEqual(prepared.names("default"), [])
-        with mock.patch.object(template, "copy_to") as copied:
-            self.assertIn("active", output("create_tenant", self.new_slug()))
-        copied.assert_not_called()
-        self.assertEqual(prepared.names("default"), [])
-        self.assertIn("active", output("create_tenant", self.new_slug()))
-
-    def test_a_prepared_database_of_another_release_is_dropped_with_its_template(self):
-        for release, count in (("one", 1), ("two", 0)):
-            with mock.patch.object(template, "fingerprint", return_value=release):
-                template.build("default")
-                with mock.patch.object(prepared, "fingerprint", return_value="one"):
-                    if count:
-                        prepared.fill("default", 1)
-                    self.assertEqual(len(prepared.names("default")), count)
-
-    def test_no_tenant_gets_the_name_of_a_prepared_database(self):
-        with self.assertRaisesMessage(ValueError, "'Tenant_Template_x_r' cannot be a tenant's database"):
-            create_tenant(self.new_slug(), database="Tenant_Template_x_r")

@@ -15,27 +15,29 @@ from typing import Any
 from unittest import SkipTest, mock
 
 from django.conf import settings
-from django.db import ConnectionHandler, DatabaseError
+from django.db import ConnectionHandler, DatabaseError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TestCase, override_settings
 
-from databases.fleet import archive
-from databases.fleet.freeze import allow_connections, thaw
-from databases.fleet.models import Kind, TenantArtifact
+from databases.fleet import archive, ownership, roles
+from databases.fleet.closing import open_again
+from databases.fleet.models import UNFINISHED, TenantArtifact
+from databases.tenants.maintenance import inside, maintenance_settings, server_cursor
+from databases.tenants.managed import identity
 from databases.tenants.managed.ddl import create_database, drop_database
-from databases.tenants.managed.maintenance import maintenance_settings, server_cursor
 from databases.tenants.models import Tenant
 
 Status = Tenant.Status
-#: PostgreSQL manual, appendix A: a write in a read-only transaction; a wait for a lock that took too long.
-READ_ONLY, LOCK_TIMEOUT = "25006", "55P03"
 DATABASES = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1"
 ROWS = """
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
 CREATE TABLE thing (id serial PRIMARY KEY, name text UNIQUE, data bytea);
 INSERT INTO thing (name, data) VALUES ('cake', '\\x00ff'), ('orbit', '\\x00ff'), ('o''brien; --', '\\x00ff');
+SELECT count(lo_unlink(oid)) FROM pg_largeobject_metadata;
 """
+MAY_CREATE_USERS = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+ROLES = "SELECT rolname, rolcanlogin FROM pg_roles WHERE starts_with(rolname, %s) ORDER BY 1"
 
 
 class PowerCut(BaseException):
@@ -69,7 +71,7 @@ def client_programs(version: int) -> str:
 
 
 class FleetTestCase(TestCase):
-    """Is skipped, with the reason, where there is no `pg_dump` of the test server's version.
+    """Is skipped, with the reason, where there is no `pg_dump` of the test server's version, or no right to make roles.
 
     To create or drop a database takes longer than all else. The tests of a class therefore share the tenant's first
     one: each finds the same rows there. What they leave behind is dropped after the last one.
@@ -83,12 +85,17 @@ class FleetTestCase(TestCase):
         default = {**settings.TENANT_SERVERS["default"], "NAME": cls.beginning + "{name}"}
         eu = {**default, "NAME": cls.beginning + "eu_{name}"}
         cls.servers = {"default": default, "eu": eu}
+        cls.uid = uuid.uuid4()
         with override_settings(TENANT_SERVERS=cls.servers):
             cls.source = maintenance_settings(Tenant(slug="acme", database="acme"))
         with server_cursor("tenant_acme", cls.source) as cursor:
             version = cursor.connection.info.server_version // 10000
+            cursor.execute(MAY_CREATE_USERS)
+            (may_create_users,) = cursor.fetchone()
         try:
             cls.path = client_programs(version)
+            if not may_create_users:
+                raise LookupError("The user of the test server has no CREATEROLE, which a fleet's servers need.")
         except LookupError as error:
             super().tearDownClass()
             raise SkipTest(str(error)) from error
@@ -99,6 +106,7 @@ class FleetTestCase(TestCase):
         # A server writes all changes to its disk before it drops a database; it does so once for several at a time.
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(drop_database, configs))
+        roles.drop(Tenant(slug="acme", uid=cls.uid), cls.source)
         super().tearDownClass()
 
     @classmethod
@@ -119,19 +127,24 @@ class FleetTestCase(TestCase):
         ):
             change.__enter__()
             self.addCleanup(change.__exit__, None, None, None)
-        Tenant.objects.create(slug="acme", database="acme", status=Status.ACTIVE)
         self.left = {name for name in self.all_names() if name != self.source["NAME"]}
-        create_database(self.source)
-        allow_connections("tenant_acme", self.source, True)
-        thaw("tenant_acme", self.source)
+        tenant = Tenant.objects.create(slug="acme", uid=self.uid, database="acme", status=Status.ACTIVE)
+        with server_cursor(tenant.alias, self.source) as cursor:
+            owner = ownership.TenantRoles().make(tenant, cursor)
+            create_database(self.source, owner)
+            open_again(tenant, self.source)
+            ownership.TenantRoles().give(tenant, self.source, cursor)
         self.sql(ROWS)
+        with inside(tenant) as connection:
+            identity.make_table(connection)
+            identity.insert(connection, tenant)
 
     def row(self) -> Tenant:
         return Tenant.objects.get(slug="acme")
 
     def config(self) -> dict[str, Any]:
-        """Return the maintenance settings of the tenant's database."""
-        return maintenance_settings(self.row())
+        """Return the settings by which requests reach the tenant's database."""
+        return self.row().connection_settings()
 
     def connect(self, config: dict[str, Any] | None = None) -> BaseDatabaseWrapper:
         """Return a connection of another process to the tenant's database, or to that of these settings."""
@@ -143,17 +156,24 @@ class FleetTestCase(TestCase):
         """Return the rows of a statement that another process sends."""
         connection = self.connect(config)
         with connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            # Without values, a percent sign is one.
+            cursor.execute(statement, values or None)
             rows = cursor.fetchall() if cursor.description else []
         connection.close()
         return rows
 
     @contextmanager
-    def assert_sqlstate(self, state: str) -> Iterator[None]:
-        """Assert that the server refuses what the block does with this code; its messages may be in any language."""
+    def assert_sqlstate(self, *states: str) -> Iterator[None]:
+        """Assert that the server refuses what the block does with such a code; messages may be in any language."""
         with self.assertRaises(DatabaseError) as refusal:
             yield
-        self.assertEqual(getattr(refusal.exception.__cause__, "sqlstate", None), state)
+        self.assertIn(getattr(refusal.exception.__cause__, "sqlstate", None), states)
+
+    def assert_closed(self, config: dict[str, Any]) -> None:
+        """Assert that nobody gets into a database, neither the tenant's users nor the server's."""
+        for each in (config, {**config, "USER": self.source["USER"], "PASSWORD": self.source["PASSWORD"]}):
+            with self.assertRaises(OperationalError):
+                self.sql("SELECT 1", config=each)
 
     def names(self) -> list[str]:
         return [name for (name,) in self.sql("SELECT name FROM thing ORDER BY id")]
@@ -164,6 +184,13 @@ class FleetTestCase(TestCase):
         others = f"{self.beginning}eu_" if server == "default" else "-"
         names = [name for name in self.all_names() if name.startswith(beginning) and not name.startswith(others)]
         return [name.removeprefix(beginning) for name in names if name not in self.left]
+
+    def roles(self) -> dict[str, bool]:
+        """Return the tenant's roles by the end of their names, and whether they may log in."""
+        owner = roles.owner_of(self.row())
+        with server_cursor("tenant_acme", self.source) as cursor:
+            cursor.execute(ROLES, [owner])
+            return {name.removeprefix(owner): may_log_in for name, may_log_in in cursor.fetchall()}
 
     def archives(self) -> list[str]:
         return sorted(path.name for path in (self.folder / "archives").glob("*"))
@@ -176,4 +203,6 @@ class FleetTestCase(TestCase):
         self.assertEqual((self.row().status, self.row().server), (Status.ACTIVE, server))
         self.assertEqual(self.names(), ["cake", "orbit", "o'brien; --"])
         self.sql("UPDATE thing SET name = 'cake' WHERE name = 'cake'")
-        self.assertFalse(TenantArtifact.objects.exclude(kind__in=[Kind.ARCHIVE, Kind.OLD, Kind.OLD_ARCHIVE]).exists())
+        self.assertFalse(TenantArtifact.objects.filter(kind__in=UNFINISHED).exists())
+        # The user by which the operation got in cannot log in any more.
+        self.assertEqual(self.roles()[roles.next_user(self.row())[-2:]], False)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from databases.migrating import Result, migrate_all
@@ -15,13 +16,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("aliases", nargs="*", help="migrate these of OWN_DATABASES only (default: every database)")
         parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a migration is pending")
         parser.add_argument("--plan", action="store_true", help="change nothing; list the pending migrations")
         parser.add_argument("--json", action="store_true", help="write the results as one JSON document")
 
-    def handle(self, *, check: bool, plan: bool, **options: Any) -> None:
+    def handle(self, *, aliases: list[str], check: bool, plan: bool, **options: Any) -> None:
+        if unknown := sorted({*aliases} - {*settings.OWN_DATABASES}):
+            raise CommandError(f"{unknown[0]!r} is not in OWN_DATABASES ({', '.join(settings.OWN_DATABASES)}).")
         results = []
-        for result in migrate_all(pending_only=check or plan):
+        for result in migrate_all(aliases, pending_only=check or plan):
             results.append(result)
             if not options["json"]:
                 self.write(result, pending_only=check or plan, in_full=plan)

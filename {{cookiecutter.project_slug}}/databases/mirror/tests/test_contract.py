@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,41 +11,13 @@ from unittest import mock
 
 from django.core.management import CommandError, call_command
 from django.db import connections
-from django.test import SimpleTestCase
 
+from databases.foreign import check_command, drift, source
 from databases.foreign.tests.schema_case import SchemaTestCase
-from databases.mirror import contract_check, drift
-from databases.mirror.contract_check import compare
-from databases.mirror.management.commands import check_mirror
 from databases.mirror.tests.people.models import Member
 from databases.registry import models_of
 from databases.testing.settings import LAYER
 from databases.tests import production
-
-CONTRACT = {"shop": {"id": {"type": "integer", "null": False}, "name": {"type": "text", "null": True}}}
-#: What the database has now, and what is broken.
-NOW = {
-    "the same": (CONTRACT, []),
-    "more than that": ({"more": {}, "shop": {**CONTRACT["shop"], "more": {"type": "text", "null": True}}}, []),
-    "less NULL": ({"shop": {**CONTRACT["shop"], "name": {"type": "text", "null": False}}}, []),
-    "no table": ({}, ["the table shop is missing"]),
-    "no column": ({"shop": {"id": CONTRACT["shop"]["id"]}}, ["shop.name is missing"]),
-    "two changes": (
-        {"shop": {"id": {"type": "bigint", "null": False}, "name": {"type": "integer", "null": True}}},
-        ["shop.id was integer and is bigint", "shop.name was text and is integer"],
-    ),
-    "NULL": (
-        {"shop": {**CONTRACT["shop"], "id": {"type": "integer", "null": True}}},
-        ["shop.id can be NULL, and could not be"],
-    ),
-}
-
-
-class ComparisonTests(SimpleTestCase):
-    def test_what_breaks_a_reader_is_told_and_nothing_else(self):
-        for name, (now, broken) in NOW.items():
-            with self.subTest(name):
-                self.assertEqual(compare(CONTRACT, now), broken)
 
 
 class ContractTests(SchemaTestCase):
@@ -56,7 +27,7 @@ class ContractTests(SchemaTestCase):
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         # A project's own copies may be unmanaged, and so have no tables here.
         layer = [model for model in models_of("mirror") if model._meta.app_label.startswith(LAYER)]
-        self.enterContext(mock.patch.object(drift, "models_of", return_value=layer))
+        self.enterContext(mock.patch.object(source, "models_of", return_value=layer))
 
     def write(self) -> Path:
         path = Path(self.folder, "contract.json")
@@ -95,13 +66,13 @@ class ContractTests(SchemaTestCase):
             editor.alter_field(Member, new, old)
 
     def test_no_contract_leaves_a_model_out(self):
-        there = mock.patch.object(check_mirror, "read_all", return_value={"layer_people_member": {"id": {}}})
+        there = mock.patch.object(check_command, "read_all", return_value={"layer_people_member": {"id": {}}})
         with there, self.assertRaisesMessage(CommandError, "write its db_table as the database shows it"):
             self.write()
         self.assertEqual([*Path(self.folder).iterdir()], [])
 
     def test_no_contract_is_written_for_models_that_have_drifted(self):
-        drifted = mock.patch.object(check_mirror, "read_findings", return_value=[drift.Finding("error", *"abcde")])
+        drifted = mock.patch.object(check_command, "read_findings", return_value=[drift.Finding("error", *"abcde")])
         with drifted, self.assertRaisesMessage(CommandError, "These models have drifted"):
             self.write()
         self.assertEqual([*Path(self.folder).iterdir()], [])
@@ -120,35 +91,3 @@ class ContractTests(SchemaTestCase):
             self.assertRegex(said, r"^The contract could not be checked \(\w+\)\.\n$")
         code, said = self.check()
         self.assertEqual((code, said.partition(":")[0]), (2, "Usage"))
-
-
-class ReadingTests(SimpleTestCase):
-    """Types of SQLite, which every Python reads."""
-
-    def test_lengths_do_not_count(self):
-        cursor = sqlite3.connect(":memory:").cursor()
-        cursor.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, b VARCHAR(10) NOT NULL, c NUMERIC(5, 2), d TINYINT(1))")
-        cursor.execute("ALTER TABLE a ADD COLUMN e TEXT GENERATED ALWAYS AS (b)")
-        cursor.execute("CREATE VIEW v AS SELECT b FROM a")
-        found = contract_check.read(cursor, "sqlite")
-        self.assertEqual(
-            {name: each["type"] for name, each in found["a"].items()},
-            {"id": "integer", "b": "varchar", "c": "numeric", "d": "tinyint(1)", "e": "text"},
-        )
-        self.assertEqual([each["null"] for each in found["a"].values()], [False, False, True, True, True])
-        self.assertEqual([*found], ["a", "v"])
-
-    def test_urls_lead_to_the_drivers_that_are_there(self):
-        drivers = {name: mock.Mock() for name in ("psycopg2", "pymysql")}
-        with mock.patch.dict(sys.modules, {**drivers, "psycopg": None, "MySQLdb": None}):
-            contract_check.connect("postgres://me:p%40ss@server:5433/shop?sslmode=require")
-            contract_check.connect("mariadb://me:p%40ss@server/shop")
-            contract_check.connect("mysql:///shop")
-            with self.assertRaises(ImportError), mock.patch.dict(sys.modules, {"psycopg2": None}):
-                contract_check.connect("postgresql://server/shop")
-        drivers["psycopg2"].connect.assert_called_once_with("postgresql://me:p%40ss@server:5433/shop?sslmode=require")
-        calls = (("server", "me", "p@ss"), ("localhost", "", ""))
-        self.assertEqual(
-            drivers["pymysql"].connect.mock_calls,
-            [mock.call(host=host, port=3306, user=me, password=word, database="shop") for host, me, word in calls],
-        )

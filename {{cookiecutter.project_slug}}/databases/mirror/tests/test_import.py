@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.core.management import CommandError
 from django.db import connections
 
+from databases.foreign.columns import is_unusable
+from databases.foreign.files import concrete_class
+from databases.foreign.naming import app_for
 from databases.foreign.tests.small_project import SEEDS
-from databases.mirror.files import concrete_class
-from databases.mirror.naming import app_for
+from databases.mirror.source import SOURCE
 from databases.mirror.tests.trade_project import TradeTestCase
 
 #: A test that a user may write for the copied models.
@@ -69,8 +71,8 @@ class ImportTests(TradeTestCase):
             "layertrade_log is left out: it has no primary key that Django can use\n",
             "layertrade_product.per%cent is left out: Django cannot use such names\n",
             "Tables copied: 4. Left out: 1.\n",
-            'config/settings.py:\n    "layertrade",\n',
-            'APP_DATABASES in config/databases.py:\n    "layertrade": "mirror",\n',
+            'settings.py:\n    "layertrade",\n',
+            'APP_DATABASES in databases.py:\n    "layertrade": "mirror",\n',
         ):
             self.assertIn(line, said)
         text = self.text("layertrade/models/upstream.py")
@@ -183,10 +185,14 @@ class ImportTests(TradeTestCase):
 
     def test_an_app_gets_a_name_that_no_package_here_has(self):
         names = {"json": "upstream_json", "class": "upstream_class", "auth": "upstream_auth", "layershop": "layershop"}
-        self.assertEqual({label: app_for(label, set()) for label in names}, names)
-        self.assertEqual(app_for("json", {"json"}), "json")
+        self.assertEqual({label: app_for(label, set(), "mirror") for label in names}, names)
+        self.assertEqual(app_for("json", {"json"}, "mirror"), "json")
         with self.assertRaisesMessage(CommandError, "There is no name for the app 'a-b'"):
-            app_for("a-b", set())
+            app_for("a-b", set(), "mirror")
+
+    def test_a_name_that_the_filter_refuses_is_left_out(self):
+        found = {name: is_unusable(SOURCE, name) for name in ("a;b", "for update", "a b")}
+        self.assertEqual(found, {"a;b": True, "for update": True, "a b": False})
 
     def test_a_class_of_a_long_name_fits_the_line(self):
         self.assertEqual(concrete_class("Item"), "class Item(upstream.Item): ...")

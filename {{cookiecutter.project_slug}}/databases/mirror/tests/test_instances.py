@@ -1,6 +1,5 @@
 """Objects of our models that were read from the mirror are not written to our database, which has its own rows."""
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import connections, transaction
 from django.db.models import Model
@@ -9,6 +8,7 @@ from django.test import TestCase
 from databases.mirror.tests.people.models import Organisation
 from databases.own import ForeignInstanceError
 from databases.tests.notebook.models import Note
+from databases.tests.users import make_superuser
 
 
 class InstanceTests(TestCase):
@@ -31,7 +31,7 @@ class InstanceTests(TestCase):
     def setUpTestData(cls):
         cls.ours = Note.objects.create(text="ours")
         cls.group = Group.objects.create(name="layer")
-        cls.user = get_user_model().objects.create(username="layer")
+        cls.user = make_superuser()
         Note(pk=cls.ours.pk, text="theirs").save(using="mirror", force_insert=True)
 
     def theirs(self, model: type[Model] = Note) -> Model:

@@ -11,10 +11,11 @@ from django.test import SimpleTestCase, TestCase
 from django.test.utils import isolate_apps
 
 from databases import atomic_for
+from databases.foreign import apps as foreign_apps
+from databases.foreign.apps import create_schemas
 from databases.foreign.management.commands import flush
 from databases.foreign.tests.schema_case import SchemaTestCase
-from databases.mirror import MirrorModel, drift
-from databases.mirror.apps import create_schemas
+from databases.mirror import MirrorModel
 from databases.mirror.tests.library.models import Chapter, Collection, Material, Section
 from databases.mirror.tests.people.models import Member, Organisation
 from databases.registry import PRIMARY, models_of, role_of_model
@@ -85,7 +86,7 @@ class SchemaTests(SchemaTestCase):
                         db_table = '"layer Schema"."alone"'
 
             self.addCleanup(self.drop)
-            with mock.patch.object(drift, "models_of", return_value=[Elsewhere, Alone, Organisation]):
+            with mock.patch.object(foreign_apps, "models_of", return_value=[Elsewhere, Alone, Organisation]):
                 # Both times, as in a database that was kept.
                 for _ in range(2):
                     create_schemas("mirror")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connections
-
-from databases.tenants import registry_cache
 from databases.tenants.credentials import passwords
+from databases.tenants.maintenance import deadline, maintenance_connection
 from databases.tenants.registry import Tenant
+from databases.tenants.registry_cache import cache
 from databases.tenants.states import Status
 from databases.tenants.transitions import refuse
 
@@ -26,12 +25,12 @@ def replace(tenant: Tenant, user: str, kept: str) -> None:
     before = tenant.user, tenant.password
     tenant.user, tenant.password = user, kept
     config: dict[str, Any] = tenant.connection_settings()
-    with connections.override(tenant.alias, config) as connection:  # type: ignore[attr-defined]
+    with maintenance_connection(tenant.alias, config) as connection, deadline(connection, "answer"):
         connection.ensure_connection()
     row = Tenant.objects.filter(pk=tenant.pk, user=before[0], password=before[1], status__in=SETTLED)
     if not row.update(user=user, password=kept):
         raise ValueError(f"The tenant {tenant.slug!r} was changed by another process meanwhile: try again.")
-    registry_cache.forget(tenant.slug)
+    cache.forget(tenant.slug)
 
 
 def renew_keys(tenant: Tenant) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from databases.tenants.managed.maintenance import server_cursor
+from databases.tenants.maintenance import server_cursor
 
 #: The alias of maintenance connections to a server. It is no tenant's alias: slugs have no underscore.
 SERVER_ALIAS = "tenant_maintenance_"
@@ -27,16 +27,22 @@ def session(config: dict[str, Any]) -> Iterator[CursorWrapper | None]:
         yield cursor
 
 
-def create_database(config: dict[str, Any]) -> None:
-    """Create the database if it does not exist."""
+def create_database(config: dict[str, Any], owner: str = "", options: str = "") -> None:
+    """Create the database if it does not exist, for this owner; for the server's user if none is named.
+
+    Argument `options`: further ones of CREATE DATABASE.
+    """
     if config["ENGINE"].endswith("sqlite3"):
         Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
         Path(config["NAME"]).touch()
         return
     with server_cursor(SERVER_ALIAS, config) as cursor:
         if not database_exists(config, cursor):
-            suffix = " CHARACTER SET utf8mb4" if "mysql" in config["ENGINE"] else ""
-            cursor.execute(f"CREATE DATABASE {cursor.db.ops.quote_name(config['NAME'])}{suffix}")
+            quote = cursor.db.ops.quote_name
+            options += (
+                " CHARACTER SET utf8mb4" if "mysql" in config["ENGINE"] else f" OWNER {quote(owner)}" if owner else ""
+            )
+            cursor.execute(f"CREATE DATABASE {quote(config['NAME'])}{options}")
 
 
 def drop_database(config: dict[str, Any]) -> None:

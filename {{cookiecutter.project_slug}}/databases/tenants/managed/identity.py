@@ -6,17 +6,16 @@ The table has no model: it is in no migration state, and `flush` does not empty 
 from __future__ import annotations
 
 import logging
-import uuid
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from databases.tenants.context import CrossTenantError
+from databases.availability import is_outage
+from databases.tenants.context import CrossTenantError, TenantUnavailableError
 from databases.tenants.managed import migration_history
-from databases.tenants.registry import Tenant
-from databases.tenants.registry_cache import TenantUnavailableError
+from databases.tenants.registry import Tenant, TenantInfo
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +55,10 @@ def read(connection: BaseDatabaseWrapper) -> Identity | None:
         with connection.cursor() as cursor:
             cursor.execute(READ)
             row = cursor.fetchone()
-    except DatabaseError:
-        # Only after an error: listing all tables for each new connection would take far longer than the query.
-        if TABLE in connection.introspection.table_names():
+    except DatabaseError as error:
+        # Only after an error: listing all tables for each new connection would take far longer than the query. After an
+        # outage it would wait once more.
+        if is_outage(error.__cause__) or TABLE in connection.introspection.table_names():
             raise
         return None
     return row and Identity(*row)
@@ -77,26 +77,34 @@ def write(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
     """
     found = read(connection)
     refuse_others(connection, tenant, found)
-    row = Identity(tenant.slug, tenant.uid.hex, migration_history.fingerprint())
     if found is None:
         make_table(connection)
+        insert(connection, tenant)
+        return
     with connection.cursor() as cursor:
-        if found is None:
-            cursor.execute("INSERT INTO tenant_identity VALUES (%s, %s, %s)", row)
-        else:
-            cursor.execute("UPDATE tenant_identity SET migrations = %s", [row.migrations])
+        row = tenant.slug, migration_history.fingerprint()
+        cursor.execute("UPDATE tenant_identity SET slug = %s, migrations = %s", row)
 
 
 def claim(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
     """Mark a new, empty database as unfinished and as this tenant's. Raises Django's database errors."""
     make_table(connection)
+    insert(connection, tenant, UNFINISHED)
+
+
+def insert(connection: BaseDatabaseWrapper, tenant: Tenant, migrations: str | None = None) -> None:
+    """Insert the identity row of a database that has the table and no row. Raises Django's database errors.
+
+    Arguments: the connection, the tenant, and the fingerprint of its migrations: this release's, if not given.
+    """
+    row = Identity(tenant.slug, tenant.uid.hex, migration_history.fingerprint() if migrations is None else migrations)
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO tenant_identity VALUES (%s, %s, %s)", [tenant.slug, tenant.uid.hex, UNFINISHED])
+        cursor.execute("INSERT INTO tenant_identity VALUES (%s, %s, %s)", row)
 
 
-def refuse_others(connection: BaseDatabaseWrapper, tenant: Tenant, found: Identity | None) -> None:
+def refuse_others(connection: BaseDatabaseWrapper, tenant: Tenant | TenantInfo, found: Identity | None) -> None:
     """Raise `WrongDatabaseError` if the identity row names another tenant."""
-    if found is not None and uuid.UUID(found.uid) != tenant.uid:
+    if found is not None and found.uid != tenant.uid.hex:
         raise WrongDatabaseError(
             f"The database of {connection.alias!r} on {tenant.server!r} belongs to {found.slug!r}, a tenant of this or "
             "another registry. Check the tenant's registry row, and whether a database was restored or copied here."
@@ -104,18 +112,13 @@ def refuse_others(connection: BaseDatabaseWrapper, tenant: Tenant, found: Identi
 
 
 def _check(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    tenant = getattr(connection, "tenant", None)
-    if tenant is None:
+    lease = getattr(connection, "lease", None)
+    if lease is None or not lease.is_new:
         return
-    try:
-        found = read(connection)
-        refuse_others(connection, tenant, found)
-        if found is None or found.migrations != migration_history.fingerprint():
-            _refuse_behind(connection, found)
-    except Exception:
-        # Else Django would keep the session and not check it again.
-        connection.close()
-        raise
+    found = read(connection)
+    refuse_others(connection, connection.tenant, found)  # type: ignore[attr-defined]
+    if found is None or found.migrations != migration_history.fingerprint():
+        _refuse_behind(connection, found)
 
 
 def _refuse_behind(connection: BaseDatabaseWrapper, found: Identity | None) -> None:

@@ -46,13 +46,12 @@ def applied_in(connection: BaseDatabaseWrapper) -> frozenset[Key]:
 
 def is_complete(applied: frozenset[Key]) -> bool:
     """Return whether a database with this history has nothing to apply and nothing to record."""
-    return release().disk_migrations.keys() - _replaced() <= applied
+    return _kept() <= applied
 
 
 def unapplied(applied: frozenset[Key]) -> list[str]:
     """Return the migrations of tenants' apps that a database with this history has not applied."""
-    keys = release().disk_migrations.keys() - _replaced()
-    return [f"{app}.{name}" for app, name in sorted(keys - applied) if "tenant" in roles_of(app)]
+    return [f"{app}.{name}" for app, name in sorted(_kept() - applied) if "tenant" in roles_of(app)]
 
 
 def lacking(applied: frozenset[Key]) -> list[Key]:
@@ -71,13 +70,10 @@ def lacking(applied: frozenset[Key]) -> list[Key]:
 
 def _is_applied(key: Key, applied: frozenset[Key]) -> bool:
     replaces = release().disk_migrations[key].replaces
-    return key in applied or (bool(replaces) and all(_is_applied(each, applied) for each in map(_key, replaces)))
+    return key in applied or (bool(replaces) and all(_is_applied(each, applied) for each in replaces))
 
 
-def _replaced() -> set[Key]:
-    return {_key(each) for migration in release().disk_migrations.values() for each in migration.replaces}
-
-
-def _key(pair: tuple[str, ...]) -> Key:
-    app, name = pair
-    return app, name
+def _kept() -> set[Key]:
+    """Return the migrations of this release that no other one replaces."""
+    migrations = release().disk_migrations
+    return migrations.keys() - {each for migration in migrations.values() for each in migration.replaces}

@@ -1,12 +1,11 @@
 """The template database of a server: it is migrated once, and the databases of new tenants are copies of it.
 
-Its name has the fingerprint of its migrations, so a template of another release is never used. MySQL cannot copy a
-database: there each new tenant's database is migrated.
+Its name has the fingerprint of its migrations, so a template of another release is never used. Where MySQL cannot copy
+a database, or a migration asks for its tenant, each new tenant's database is migrated instead.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -18,12 +17,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 
-from databases.tenants.managed import identity
+from databases.locks import lock
+from databases.tenants.context import TEMPLATE_TENANT, TemplateTenantError, tenant_block
+from databases.tenants.maintenance import maintenance_connection, server_cursor
+from databases.tenants.managed import identity, owners
 from databases.tenants.managed.ddl import create_database, database_exists, drop_database
-from databases.tenants.managed.maintenance import maintenance_connection, server_cursor
 from databases.tenants.managed.migration_history import fingerprint
 
 #: The beginning of the names of template databases.
@@ -37,17 +38,23 @@ def can_copy(config: dict[str, Any]) -> bool:
     return not config["ENGINE"].endswith("mysql")
 
 
-def copy_to(config: dict[str, Any], server: str, cursor: CursorWrapper | None) -> None:
+def exists(server: str) -> bool:
+    """Return whether a server has the template of this release. Raises Django's database errors."""
+    return can_copy(_template(server)) and database_exists(_template(server))
+
+
+def copy_to(config: dict[str, Any], server: str, cursor: CursorWrapper | None, owner: str = "") -> None:
     """Make the database of these settings, which must not exist, as a copy of the server's template.
 
-    Arguments: the settings, the name of the server, and the cursor of `ddl.session`. Builds the template if this
-    release has none. Raises `OSError` and Django's database errors.
+    Arguments: the settings, the name of the server, the cursor of `ddl.session`, and the owner if it is not the
+    server's user. Builds the template if this release has none. Raises what `build` raises.
     """
     if cursor is None:
         _copy_file(build(server)["NAME"], config["NAME"])
         return
     quote = cursor.db.ops.quote_name
     copying = f"CREATE DATABASE {quote(config['NAME'])} TEMPLATE {quote(_template(server)['NAME'])}"
+    copying += (f" OWNER {quote(owner)}" if owner else "") + owners.owner().options
     try:
         cursor.execute(copying)
     except DatabaseError:
@@ -57,24 +64,41 @@ def copy_to(config: dict[str, Any], server: str, cursor: CursorWrapper | None) -
 
 
 def build(server: str) -> dict[str, Any]:
-    """Make a server's template if it does not exist, drop templates of other releases, and return its settings."""
-    config = _template(server)
-    if database_exists(config):
-        return config
-    with _only_builder(config):
-        if database_exists(config):
-            return config
-        unfinished = template_settings(server, f"{TEMPLATE}{fingerprint()}_new")
-        drop_database(unfinished)
-        create_database(unfinished)
-        with maintenance_connection(ALIAS, unfinished) as connection:
+    """Make a server's template if it does not exist, drop templates of other releases, and return its settings.
+
+    Raises `TemplateTenantError`, `OSError` and Django's database errors.
+    """
+    config, refused = _template(server), template_settings(server, f"{TEMPLATE}{fingerprint()}_each")
+    if not _is_built(config, refused):
+        with _only_builder(config):
+            if not _is_built(config, refused):
+                _build(server, config, refused)
+    return config
+
+
+def _is_built(config: dict[str, Any], refused: dict[str, Any]) -> bool:
+    if database_exists(refused):
+        raise TemplateTenantError("A migration of this release asks for the current tenant: there is no template.")
+    return database_exists(config)
+
+
+def _build(server: str, config: dict[str, Any], refused: dict[str, Any]) -> None:
+    unfinished = template_settings(server, f"{TEMPLATE}{fingerprint()}_new")
+    drop_database(unfinished)
+    create_database(unfinished, options=owners.owner().options)
+    try:
+        filling = owners.owner().template_settings(unfinished)
+        with maintenance_connection(ALIAS, filling) as connection, tenant_block(TEMPLATE_TENANT):
             call_command("migrate", database=ALIAS, verbosity=0, interactive=False)
             identity.make_table(connection)
         _finish(unfinished, config)
-        for name in template_names(server, TEMPLATE):
-            if fingerprint() not in name:
-                drop_database({**config, "NAME": name})
-    return config
+    except TemplateTenantError:
+        # Kept under this name, so that the next tenant does not try again.
+        _finish(unfinished, refused)
+    for name in template_names(server, TEMPLATE):
+        if fingerprint() not in name:
+            drop_database({**config, "NAME": name})
+    _is_built(config, refused)
 
 
 def config_is_file(config: dict[str, Any]) -> bool:
@@ -114,14 +138,12 @@ def _only_builder(config: dict[str, Any]) -> Iterator[None]:
     """Within the block, no other process builds this template. Waits until another process has finished."""
     if config_is_file(config):
         Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(f"{config['NAME']}.lock", timeout=600, isolation_level=None)) as lock:
-            lock.execute("BEGIN EXCLUSIVE")
+        with closing(sqlite3.connect(f"{config['NAME']}.lock", timeout=600, isolation_level=None)) as file:
+            file.execute("BEGIN EXCLUSIVE")
             yield
         return
-    with server_cursor(ALIAS, config) as cursor:
-        key = int.from_bytes(hashlib.sha256(config["NAME"].encode()).digest()[:7], "big")
-        # The lock ends with the session. Source: PostgreSQL manual, 13.3.5.
-        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+    busy = OperationalError("Another process has not built the template for ten minutes.")
+    with server_cursor(ALIAS, config) as cursor, lock(cursor.db, config["NAME"], busy, wait=600):
         yield
 
 

@@ -15,12 +15,19 @@ from django.conf import settings
 from django.db import connections
 from django.test import TestCase, override_settings
 
-from databases.tenants.models import Tenant
+from databases.tenants.leases import opened
+from databases.tenants.maintenance import maintenance_connection
+from databases.tenants.pool import pool
 
 NAMES = {
     "postgresql": "SELECT datname FROM pg_database",
     "mysql": "SELECT schema_name FROM information_schema.schemata",
 }
+#: Roles that own such databases, other than the test user.
+OWNERS = """
+SELECT DISTINCT rolname FROM pg_database JOIN pg_roles r ON r.oid = datdba
+WHERE datname = ANY(%s) AND rolname <> current_user
+"""
 #: The template of managed tenants. Building it takes longer than most tests.
 TEMPLATE = re.compile(r"tenant_template_[0-9a-f]{16}")
 
@@ -57,10 +64,8 @@ class ScratchServerTestCase(TestCase):
         return f"scratch-{uuid.uuid4().hex[:12]}"
 
     def close_connections(self) -> None:
-        for tenant in Tenant.objects.all():
-            if tenant.alias not in connections.settings:
-                # Closes connections that other threads have left open as well.
-                del connections[tenant.alias]
+        opened.give_back()
+        pool.close_idle()
 
     @classmethod
     def drop_databases(cls, *, keep_template: bool) -> None:
@@ -75,9 +80,18 @@ class ScratchServerTestCase(TestCase):
         with cls.cursor() as cursor:
             cursor.execute(NAMES[cursor.db.vendor])
             names = [name for (name,) in cursor.fetchall() if name.startswith(cls.beginning) and is_dropped(name)]
+            owners = []
+            if cursor.db.vendor == "postgresql":
+                cursor.execute(OWNERS, [names])
+                owners = [owner for (owner,) in cursor.fetchall()]
         # At the same time: before each drop PostgreSQL makes a checkpoint, which parallel drops share.
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(cls.drop_database, names))
+        with cls.cursor() as cursor:
+            for owner in owners:
+                cursor.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s) ORDER BY 1 DESC", [owner])
+                for (role,) in cursor.fetchall():
+                    cursor.execute(f"DROP ROLE {cursor.db.ops.quote_name(role)}")
 
     @classmethod
     def drop_database(cls, name: str) -> None:
@@ -89,5 +103,5 @@ class ScratchServerTestCase(TestCase):
     def cursor(cls) -> Iterator[Any]:
         """Within the block, a cursor on the test server, outside of these databases."""
         config = connections.configure_settings({"default": {}, "scratch": {**cls.server, "NAME": cls.beginning}})
-        with connections.override("scratch", config["scratch"]) as connection, connection._nodb_cursor() as cursor:
+        with maintenance_connection("scratch", config["scratch"]) as connection, connection._nodb_cursor() as cursor:
             yield cursor

@@ -5,7 +5,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client, TestCase
 
 from databases.tenants import use_tenant
-from databases.tenants.tests.points.models import DataPoint
+from databases.tenants.tests.points.models import DataPoint, Series
 from databases.tenants.tests.site import make_superuser, own_site
 from databases.tenants.tests.two_tenants import (
     DATABASES,
@@ -62,6 +62,18 @@ class AdminTests(TestCase):
         self.assertContains(self.at(FIRST).get(HISTORY), "Changed Name")
         self.assertNotContains(self.at(SECOND).get(HISTORY), "Changed")
 
+    def test_history_holds_no_entries_of_another_model(self):
+        for model in (Series, ContentType):
+            LogEntry.objects.create(
+                user=self.user,
+                content_type=ContentType.objects.get_for_model(model),
+                object_id=f"{FIRST}/1000",
+                object_repr="another",
+                action_flag=CHANGE,
+                change_message="of another model",
+            )
+        self.assertNotContains(self.at(FIRST).get(HISTORY), "of another model")
+
     def test_recent_actions_are_shown_on_the_central_host_only(self):
         self.at(FIRST).post(CHANGE_PAGE, VALUES)
         central = Client()
@@ -80,6 +92,9 @@ class AdminTests(TestCase):
         at.post(LIST, {"action": "delete_selected", "_selected_action": [1000, new], "post": "yes"})
         with use_tenant(FIRST):
             self.assertFalse(DataPoint.objects.filter(name="pie").exists())
+        # A row of the same key.
+        with use_tenant(SECOND):
+            self.assertEqual(marker(), "orbit")
         noted = LogEntry.objects.values_list("action_flag", "object_id", "object_repr")
         first, second = f"{FIRST}/1000", f"{FIRST}/{new}"
         expected = [(CHANGE, first), (ADDITION, second), (DELETION, first), (DELETION, second)]

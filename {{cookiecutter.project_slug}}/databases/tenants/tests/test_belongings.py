@@ -1,26 +1,22 @@
-"""No leak between tenants through what outlives a request: sessions, cache entries, files and log lines."""
+"""No leak between tenants through what outlives a request: sessions and log lines."""
 
-import copy
-import io
 import logging
-import logging.config
-import tempfile
+from collections.abc import Iterator
+from types import SimpleNamespace
 
+from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
-from django.core.exceptions import SuspiciousFileOperation
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, SimpleTestCase, TestCase, override_settings
 from django.urls import path
 
-from databases.tenants import settings as tenant_settings
 from databases.tenants import use_tenant
-from databases.tenants.logs import TenantFilter
+from databases.tenants.context import TEMPLATE_TENANT, tenant_block
+from databases.tenants.propagation import TenantFilter
 from databases.tenants.sessions import SessionStore
 from databases.tenants.tests.site import make_superuser, own_site
 from databases.tenants.tests.two_tenants import DATABASES, FIRST, SECOND, HostAsyncClient, register_both
+from databases.tests.log_lines import console_of
 
 
 def basket(request: HttpRequest) -> HttpResponse:
@@ -95,73 +91,92 @@ class SessionTests(TestCase):
         self.assertIsNone(await SessionStore(session.session_key).aget("thing"))
 
 
-@own_site
-class CacheTests(SimpleTestCase):
-    def test_tenants_do_not_see_one_anothers_entries(self):
-        self.addCleanup(cache.clear)
-        cache.set("name", "central")
-        for slug in (FIRST, SECOND):
-            with use_tenant(slug):
-                self.assertIsNone(cache.get("name"))
-                cache.set("name", slug)
-        for slug in (FIRST, SECOND):
-            with use_tenant(slug):
-                self.assertEqual(cache.get("name"), slug)
-        self.assertEqual(cache.get("name"), "central")
+class BoundSessionTests(TestCase):
+    """A key of one tenant's session, presented at another tenant or without one."""
 
-    def test_no_key_collides_with_another_tenants(self):
-        with use_tenant(FIRST):
-            cache.set("name", "cake")
-            full_key = cache.make_key("name")
-        for key in (full_key, f"{FIRST}:name", f"{FIRST}::1:name", f":{FIRST}::1:name"):
-            self.assertIsNone(cache.get(key))
-        self.addCleanup(cache.clear)
+    databases = DATABASES
 
-
-@own_site
-class StorageTests(SimpleTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        media = override_settings(MEDIA_ROOT=folder.name)
-        media.enable()
-        self.addCleanup(media.disable)
+        with use_tenant(FIRST):
+            self.owner = SessionStore()
+            self.owner["thing"] = "cake"
+            self.owner.save()
+        self.key = str(self.owner.session_key)
 
-    def test_tenants_do_not_see_one_anothers_files(self):
-        for slug in (FIRST, SECOND):
-            with use_tenant(slug):
-                self.assertFalse(default_storage.exists("name.txt"))
-                self.assertEqual(default_storage.save("name.txt", ContentFile(slug)), "name.txt")
-        for slug in (FIRST, SECOND):
-            with use_tenant(slug), default_storage.open("name.txt") as file:
-                self.assertEqual(file.read().decode(), slug)
-                self.assertEqual(default_storage.listdir(""), ([], ["name.txt"]))
-                self.assertEqual(default_storage.url("name.txt"), f"/media/tenants/{slug}/name.txt")
-        self.assertFalse(default_storage.exists("name.txt"))
-        self.assertEqual(default_storage.url("name.txt"), "/media/central/name.txt")
+    def assert_untouched(self):
+        with use_tenant(FIRST):
+            self.assertTrue(SessionStore().exists(self.key))
+            self.assertEqual(dict(SessionStore(self.key).items()), {"thing": "cake"})
 
-    def test_no_name_leads_out_of_a_tenants_folder(self):
+    def strangers(self) -> Iterator[SessionStore]:
         with use_tenant(SECOND):
-            default_storage.save("name.txt", ContentFile("orbit"))
+            yield SessionStore(self.key)
+        yield SessionStore(self.key)
+
+    def test_its_key_reads_nothing_elsewhere(self):
+        for store in self.strangers():
+            self.assertFalse(store.exists(self.key))
+            self.assertIsNone(store.get("thing"))
+            self.assertIsNone(store.session_key)
+
+    def test_its_key_deletes_and_overwrites_nothing_elsewhere(self):
+        def clear_and_save(store: SessionStore) -> None:
+            store.clear()
+            store["thing"] = "orbit"
+            store.save()
+
         uses = (
-            default_storage.path,
-            default_storage.url,
-            default_storage.exists,
-            default_storage.open,
-            default_storage.delete,
-            default_storage.listdir,
-            lambda name: default_storage.save(name, ContentFile("cake")),
+            SessionStore.flush,
+            SessionStore.delete,
+            SessionStore.cycle_key,
+            SessionStore.save,
+            clear_and_save,
+            lambda store: store.delete(self.key),
         )
-        for name in (
-            f"../{SECOND}/name.txt",
-            f"x/../../{SECOND}/name.txt",
-            "..",
-            "../../central/name.txt",
-            "/etc/passwd",
-        ):
-            for use in uses:
-                with self.subTest(name=name, use=use), use_tenant(FIRST):
-                    self.assertRaises(SuspiciousFileOperation, use, name)
+        for use in uses:
+            for store in self.strangers():
+                with self.subTest(use=use):
+                    use(store)
+                    self.assertNotEqual(store.session_key, self.key)
+            self.assert_untouched()
+
+    async def test_async_uses_of_its_key_touch_nothing_elsewhere(self):
+        async def clear_and_save(store: SessionStore) -> None:
+            store.clear()
+            await store.aset("thing", "orbit")
+            await store.asave()
+
+        uses = (
+            SessionStore.aflush,
+            SessionStore.adelete,
+            SessionStore.acycle_key,
+            SessionStore.asave,
+            clear_and_save,
+            lambda store: store.adelete(self.key),
+        )
+        for use in uses:
+            for store in self.strangers():
+                with self.subTest(use=use):
+                    self.assertFalse(await store.aexists(self.key))
+                    await use(store)
+                    self.assertNotEqual(store.session_key, self.key)
+            await sync_to_async(self.assert_untouched)()
+
+    def test_its_owner_deletes_it_with_a_new_key_or_without(self):
+        with use_tenant(FIRST):
+            self.owner.cycle_key()
+            self.assertFalse(SessionStore().exists(self.key))
+            self.assertEqual(SessionStore(self.owner.session_key)["thing"], "cake")
+        self.owner.flush()
+        self.assertEqual(Session.objects.count(), 0)
+
+    async def test_its_owner_deletes_it_in_async_code(self):
+        with use_tenant(FIRST):
+            await self.owner.acycle_key()
+            self.assertFalse(await SessionStore().aexists(self.key))
+            self.assertTrue(await SessionStore().aexists(str(self.owner.session_key)))
+        await self.owner.aflush()
+        self.assertEqual(await Session.objects.acount(), 0)
 
 
 class LogTests(SimpleTestCase):
@@ -173,16 +188,19 @@ class LogTests(SimpleTestCase):
             with use_tenant(FIRST):
                 logging.getLogger("layer_points").info("inside")
             logging.getLogger("layer_points").info("outside")
-        self.assertEqual([record.tenant for record in logs.records], [FIRST, "-"])
+            with tenant_block(TEMPLATE_TENANT):
+                logging.getLogger("layer_points").info("while a template is built")
+        self.assertEqual([record.tenant for record in logs.records], [FIRST, "-", "-"])
 
     def test_the_shipped_log_format_names_the_tenant(self):
-        shipped = logging.config.DictConfigurator(copy.deepcopy(tenant_settings.LOGGING))
-        for kind, make in (("filters", shipped.configure_filter), ("formatters", shipped.configure_formatter)):
-            shipped.config[kind] = {name: make(config) for name, config in shipped.config[kind].items()}
-        console = shipped.configure_handler(shipped.config["handlers"]["console"])
-        console.setStream(lines := io.StringIO())
+        handler, lines = console_of("text", tenant="databases.tenants.propagation.TenantFilter")
         record = logging.makeLogRecord({"name": "layer_points", "levelname": "INFO", "msg": "seen"})
         with use_tenant(FIRST):
-            console.handle(record)
-        console.handle(record)
-        self.assertEqual(lines.getvalue(), f"INFO layer_points [{FIRST}] seen\nINFO layer_points [-] seen\n")
+            handler.handle(record)
+        handler.handle(record)
+        # As Django does, after the middleware.
+        record.request = SimpleNamespace(tenant=SimpleNamespace(slug=FIRST), request_id="1")
+        handler.handle(record)
+        shown = [line.partition(" ")[2] for line in lines.getvalue().splitlines()]
+        form = "INFO layer_points [{}] [{}] seen"
+        self.assertEqual(shown, [form.format("-", FIRST), form.format("-", "-"), form.format("1", FIRST)])

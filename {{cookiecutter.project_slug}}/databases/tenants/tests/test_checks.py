@@ -6,6 +6,7 @@ from unittest import mock
 
 from django.contrib import admin
 from django.contrib.admin import sites
+from django.contrib.auth.backends import ModelBackend
 from django.core.checks import CheckMessage
 from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
@@ -17,10 +18,11 @@ from databases.environment import beside, from_url
 from databases.tenants import TenantModel, checks, sessions
 from databases.tenants import settings as tenant_settings
 from databases.tenants.admin import TenantModelAdmin
-from databases.tenants.cache import make_key
+from databases.tenants.cache import TenantCache
+from databases.tenants.members import MembersOnly
 from databases.tenants.models import TenantManager, TenantQuerySet
 from databases.tenants.settings import tenant_server
-from databases.tenants.storage import TenantFileSystemStorage
+from databases.tenants.storage import TenantStorage
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.site import own_site
 
@@ -85,19 +87,53 @@ class AdminTests(SimpleTestCase):
             self.assertEqual(self.check(admin.ModelAdmin), [])
 
 
+def errors(number: str) -> list[CheckMessage]:
+    """Return the errors of the settings with this number."""
+    return [each for each in checks.check_settings(None) if each.id == f"databases.{number}"]
+
+
 class SettingTests(SimpleTestCase):
     def test_a_site_domain_that_matches_no_host_is_an_error(self):
         for domain in ("example.com", "localhost", "a.example.com"):
             with self.settings(SITE_DOMAIN=domain):
-                self.assertEqual(checks.check_site_domain(None), [])
+                self.assertEqual(errors("E006"), [])
         for domain in ("", ".example.com", "Example.com", "localhost:8000", "https://example.com", "example.com."):
             with self.subTest(domain), self.settings(SITE_DOMAIN=domain):
-                self.assertEqual(ids(checks.check_site_domain(None)), ["databases.E006"])
+                self.assertEqual(len(errors("E006")), 1)
 
     def test_a_limit_of_no_connections_is_an_error(self):
-        for connections, expected in ((64, []), (1, []), (0, ["databases.E008"]), (-1, ["databases.E008"])):
+        for connections, expected in ((64, 0), (1, 0), (0, 1), (-1, 1)):
             with self.subTest(connections), self.settings(TENANT_CONNECTIONS=connections):
-                self.assertEqual(ids(checks.check_connections(None)), expected)
+                self.assertEqual(len(errors("E008")), expected)
+
+    def test_a_backend_that_asks_for_no_membership_is_an_error(self):
+        ours = "databases.tenants.members.MemberBackend"
+        for backends, expected in (
+            ([ours], 0),
+            ([f"{__name__}.OwnBackend"], 0),
+            (["django.contrib.auth.backends.ModelBackend"], 1),
+            ([ours, "django.contrib.auth.backends.ModelBackend", "nowhere.Backend"], 2),
+        ):
+            with self.subTest(backends), self.settings(AUTHENTICATION_BACKENDS=backends):
+                found = errors("E020")
+                self.assertEqual(len(found), expected)
+                for error, named in zip(found, backends[-expected:], strict=False):
+                    self.assertIn(f"names {named!r}", error.msg)
+                    self.assertIn("MembersOnly", str(error.hint))
+
+    def test_a_resolver_that_cannot_be_imported_is_an_error(self):
+        for resolver, expected in (
+            ("databases.tenants.resolvers.by_path", 0),
+            ("databases.tenants.resolvers.by_colour", 1),
+            ("nowhere", 1),
+        ):
+            with self.subTest(resolver), self.settings(TENANT_RESOLVER=resolver):
+                self.assertEqual([resolver in error.msg for error in errors("E021")], [True] * expected)
+
+    def test_a_project_without_the_middleware_is_an_error(self):
+        self.assertEqual(errors("E022"), [])
+        with self.settings(MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"]):
+            self.assertEqual(len(errors("E022")), 1)
 
     def test_the_checks_are_registered(self):
         registered = registry.get_checks()
@@ -106,7 +142,15 @@ class SettingTests(SimpleTestCase):
                 self.assertIn(check, registered)
 
 
-class OwnStorage(TenantFileSystemStorage):
+class OwnStorage(TenantStorage):
+    pass
+
+
+class OwnCache(TenantCache):
+    pass
+
+
+class OwnBackend(MembersOnly, ModelBackend):
     pass
 
 
@@ -117,21 +161,20 @@ class SessionStore(sessions.SessionStore):
 class BelongingsTests(SimpleTestCase):
     def test_the_shipped_settings_pass(self):
         with own_site:
-            for check in (checks.check_caches, checks.check_storage, checks.check_sessions):
+            for check in (checks.check_caches, checks.check_storage, checks.check_settings):
                 self.assertEqual(check(None), [])
 
     def test_a_cache_with_shared_keys_is_an_error(self):
         shared = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-        other = {**shared, "KEY_FUNCTION": "django.core.cache.backends.base.default_key_func"}
-        with self.settings(CACHES={"default": tenant_settings.CACHES["default"], "pages": shared, "other": other}):
-            errors = checks.check_caches(None)
-        self.assertEqual(ids(errors), ["databases.E012"] * 2)
-        self.assertIn("CACHES['pages']", errors[0].msg)
-        self.assertIn('"KEY_FUNCTION": "databases.tenants.cache.make_key"', str(errors[0].hint))
-        with self.settings(CACHES={"default": {**shared, "KEY_FUNCTION": make_key}}):
+        with self.settings(CACHES={"default": tenant_settings.CACHES["default"], "pages": shared, "none": {}}):
+            found = checks.check_caches(None)
+        self.assertEqual(ids(found), ["databases.E012"] * 2)
+        self.assertIn(f"CACHES['pages'] is '{shared['BACKEND']}'", found[0].msg)
+        self.assertIn("databases.tenants.cache", str(found[0].hint))
+        with self.settings(CACHES={"default": {"BACKEND": f"{__name__}.OwnCache"}}):
             self.assertEqual(checks.check_caches(None), [])
 
-    def test_a_storage_without_folders_per_tenant_is_an_error(self):
+    def test_a_storage_that_tenants_share_is_an_error(self):
         for backend in ("django.core.files.storage.FileSystemStorage", "nowhere.Storage", __name__):
             with self.subTest(backend), self.settings(STORAGES={"default": {"BACKEND": backend}}):
                 (error,) = checks.check_storage(None)
@@ -150,12 +193,11 @@ class BelongingsTests(SimpleTestCase):
     def test_sessions_that_are_valid_for_all_tenants_are_an_error(self):
         for engine in ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cache", "nowhere"):
             with self.subTest(engine), self.settings(SESSION_ENGINE=engine):
-                (error,) = checks.check_sessions(None)
-                self.assertEqual(error.id, "databases.E014")
+                (error,) = errors("E014")
                 self.assertIn(f"SESSION_ENGINE is '{engine}'", error.msg)
                 self.assertIn("databases.tenants.sessions.SessionStore", str(error.hint))
         with self.settings(SESSION_ENGINE=__name__):
-            self.assertEqual(checks.check_sessions(None), [])
+            self.assertEqual(errors("E014"), [])
 
 
 class ServerUrlTests(SimpleTestCase):

@@ -7,7 +7,6 @@ from io import StringIO
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connections
 from django.test import TestCase, TransactionTestCase, override_settings
 
 from databases.tenants import use_tenant
@@ -58,14 +57,14 @@ class DatabasesTests(TransactionTestCase):
         except CommandError as error:
             report = str(error)
         for alias in (FIRST_ALIAS, SECOND_ALIAS):
-            self.assertIn(f"{alias}: tenant, ", report)
+            self.assertRegex(report, rf"{alias} +tenant ")
 
     def test_a_tenant_on_an_unknown_server_is_reported_as_a_problem(self):
         Tenant.objects.create(slug="acme", database="acme", server="gone")
         stdout = StringIO()
         with self.assertRaisesMessage(CommandError, "tenant_acme"):
             call_command("databases", stdout=stdout)
-        self.assertIn("tenant_acme: tenant, ", stdout.getvalue())
+        self.assertRegex(stdout.getvalue(), "tenant_acme +tenant ")
         with self.settings(DEBUG=True):
             self.assertContains(self.client.get("/"), "cannot be reached (LookupError)")
 
@@ -99,11 +98,17 @@ class TenantCommandTests(TestCase):
 
     def test_a_failure_stops_no_other_tenant(self):
         stdout = StringIO()
-        code = f"from databases.tenants import current_tenant; assert current_tenant() != '{FIRST}', 'Cake!'"
+        code = f"from databases.tenants import current_tenant; assert current_tenant().slug != '{FIRST}', 'Cake!'"
         with self.assertRaisesMessage(CommandError, f"1 of 2 tenants failed: {FIRST}"):
             call_command("tenant_command", "--all", "shell", "-c", code, stdout=stdout)
         self.assertIn(f"[1/2] {FIRST}: failed: Cake!", stdout.getvalue())
         self.assertIn(f"[2/2] {SECOND}: done", stdout.getvalue())
+
+    def test_a_command_that_ends_its_process_ends_it_for_no_other_tenant(self):
+        stdout = StringIO()
+        with self.assertRaisesMessage(CommandError, "2 of 2 tenants failed"):
+            call_command("tenant_command", "--all", "shell", "-c", "raise SystemExit(3)", stdout=stdout)
+        self.assertIn(f"[2/2] {SECOND}: failed: exit code 3", stdout.getvalue())
 
     def test_missing_arguments_are_named_in_one_line(self):
         for words, message in (
@@ -140,6 +145,5 @@ class CreateTenantTests(TestCase):
             # Django warns that it connects to another database of that server.
             warnings.simplefilter("ignore")
             output("create_tenant", "acme")
-        self.addCleanup(connections.release)
         self.assertNotIn("hunter2", str(refusal.exception))
         self.assertEqual(Tenant.objects.get().status, Tenant.Status.PENDING)

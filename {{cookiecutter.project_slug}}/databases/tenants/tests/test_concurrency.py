@@ -3,7 +3,9 @@
 import asyncio
 import contextvars
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 from asgiref.sync import sync_to_async
 from django.db import connections, transaction
@@ -51,12 +53,26 @@ class ThreadTests(TransactionTestCase):
                 with self.assertRaises(NoTenantError):
                     pool.submit(current_tenant).result()
 
+    def test_carry_tenant_closes_the_connections_of_other_threads_only(self):
+        with use_tenant(FIRST):
+            work = carry_tenant(marker)
+        with mock.patch.object(connections, "close_all", wraps=connections.close_all) as close:
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                pool.submit(work).result()
+            close.assert_called_once_with()
+            work()
+            close.assert_called_once_with()
+
     def test_carry_tenant_refuses_coroutines_and_work_without_a_tenant(self):
         async def task() -> None: ...
 
+        def parts() -> Iterator[None]:
+            yield
+
         self.assertRaises(NoTenantError, carry_tenant, marker)
         with use_tenant(FIRST):
-            self.assertRaisesMessage(TypeError, "a task keeps the tenant", carry_tenant, task)
+            for function in (task, parts):
+                self.assertRaisesMessage(TypeError, "a task keeps the tenant", carry_tenant, function)
 
     def test_a_thread_may_enter_another_tenant(self):
         with use_tenant(FIRST):
@@ -135,7 +151,7 @@ class CommitTests(TransactionTestCase):
         seen: list[str] = []
 
         def note_tenant() -> None:
-            seen.append(current_tenant())
+            seen.append(current_tenant().slug)
 
         with use_tenant(SECOND), atomic_for(DataPoint), use_tenant(FIRST, switch=True):
             # Without carry_tenant() it runs under the tenant that is current at the commit.

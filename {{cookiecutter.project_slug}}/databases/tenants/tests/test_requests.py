@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from django.http import HttpRequest, HttpResponse
-from django.test import TestCase, override_settings
+from django.test import SimpleTestCase, TestCase, override_settings
 from django.urls import path
 
-from databases.tenants import NoTenantError, current_tenant
+from databases.tenants import NoTenantError, current_tenant, use_tenant
+from databases.tenants.context import tenant_or_none
+from databases.tenants.middleware import TenantMiddleware
 from databases.tenants.models import Tenant
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.site import PAGE, own_site
@@ -40,6 +44,16 @@ urlpatterns = [
     path("async/", async_page),
     path("thread/", page_with_a_query_in_a_thread),
 ]
+
+
+class UrlsTests(SimpleTestCase):
+    def test_urls_are_imported_without_a_tenant(self):
+        # Else querysets of classes in them would belong to the tenant of the first request.
+        found = []
+        urls = mock.PropertyMock(side_effect=lambda: found.append(tenant_or_none()))
+        with mock.patch("django.urls.resolvers.URLResolver.url_patterns", urls), use_tenant(FIRST):
+            TenantMiddleware(lambda request: HttpResponse())
+        self.assertEqual(found, [None])
 
 
 @override_settings(ROOT_URLCONF=__name__)
@@ -79,6 +93,15 @@ class RequestTests(TestCase):
         with self.assertLogs("databases.tenants", "WARNING"):
             self.assert_status(404, PAGE, "testserver")
             self.assert_status(404, "/async/", "testserver")
+
+    def test_a_tenant_that_something_has_left_in_the_thread_has_no_request(self):
+        with use_tenant(SECOND):
+            with self.assertLogs("databases.tenants", "WARNING"):
+                self.assert_status(404, PAGE, "testserver")
+            for stack, response in responses(PAGE, f"{FIRST}.testserver"):
+                with self.subTest(stack=stack):
+                    self.assertContains(response, "cake")
+            self.assertEqual(current_tenant().slug, SECOND)
 
     def test_an_unknown_host_is_not_found(self):
         for host in ("nobody.testserver", f"www.{FIRST}.testserver", f"{FIRST}.x.testserver", "1.testserver"):

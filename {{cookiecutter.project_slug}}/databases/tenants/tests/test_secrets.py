@@ -9,6 +9,7 @@ from django.db import DatabaseError, connections
 from django.test import RequestFactory, TestCase, override_settings
 from django.views.debug import ExceptionReporter
 
+from databases.tenants.maintenance import maintenance_connection
 from databases.tenants.models import Tenant
 
 SERVERS = "hunter2-of-the-server"
@@ -30,7 +31,7 @@ class ReportTestCase(TestCase):
     def reports(self, tenant: Tenant) -> str:
         """Return the page that DEBUG shows, the text that admins are sent, and what is logged."""
         config = tenant.connection_settings()
-        with self.assertLogs("django", "DEBUG") as logs, connections.override(tenant.alias, config) as connection:
+        with self.assertLogs("django", "DEBUG") as logs, maintenance_connection(tenant.alias, config) as connection:
             try:
                 connection.ensure_connection()
             except DatabaseError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Iterator
 
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
@@ -10,6 +11,7 @@ from django.urls import path
 
 from databases.tenants import NoTenantError, current_tenant, use_tenant
 from databases.tenants.context import tenant_or_none
+from databases.tenants.middleware import keep_tenant
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.site import own_site
 from databases.tenants.tests.two_tenants import (
@@ -54,6 +56,22 @@ def careless_stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(careless_parts())
 
 
+def central_parts() -> Iterator[str]:
+    yield f"{tenant_or_none()}"
+
+
+async def async_central_parts() -> AsyncIterator[str]:
+    yield f"{tenant_or_none()}"
+
+
+def central_stream(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(central_parts())
+
+
+async def async_central_stream(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(async_central_parts())
+
+
 def file(request: HttpRequest) -> FileResponse:
     return FileResponse(parts(), filename="points.txt")
 
@@ -62,6 +80,8 @@ urlpatterns = [
     path("stream/", stream),
     path("async-stream/", async_stream),
     path("careless/", careless_stream),
+    path("central/", central_stream),
+    path("async-central/", async_central_stream),
     path("file/", file),
 ]
 
@@ -97,6 +117,27 @@ class StreamingTests(TestCase):
                 self.assertIsNone(tenant_or_none())
                 sent.append(part.decode())
             self.assertEqual("".join(sent), expected)
+
+    def test_parts_may_be_sent_under_another_tenant(self):
+        for page, slug, expected in (("/stream/", f"{FIRST}.", EXPECTED[FIRST]), ("/central/", "", "None")):
+            with self.subTest(page), use_tenant(SECOND):
+                response = self.client.get(page, headers={"host": f"{slug}testserver"})
+                self.assertEqual(response.getvalue().decode(), expected)
+                self.assertEqual(current_tenant().slug, SECOND)
+
+    async def test_async_parts_may_be_sent_under_another_tenant(self):
+        pages = (("/async-stream/", f"{FIRST}.", EXPECTED[FIRST]), ("/async-central/", "", "None"))
+        for page, slug, expected in pages:
+            async with use_tenant(SECOND):
+                response = await self.async_client.get(page, headers={"host": f"{slug}testserver"})
+                sent = [part.decode() async for part in response.streaming_content]
+                self.assertEqual("".join(sent), expected, page)
+                self.assertEqual(current_tenant().slug, SECOND)
+
+    def test_an_open_file_is_left_to_the_server(self):
+        response = FileResponse(io.BytesIO(b"parts"))
+        self.assertIs(keep_tenant(response, None), response)
+        self.assertIsNotNone(response.file_to_stream)
 
     def test_two_streams_may_alternate(self):
         streams = {

@@ -95,8 +95,8 @@ class UseTenantTests(SimpleTestCase):
     def test_blocks_nest_and_restore_the_outer_tenant(self):
         with use_tenant(FIRST):
             with use_tenant(SECOND, switch=True):
-                self.assertEqual(current_tenant(), SECOND)
-            self.assertEqual(current_tenant(), FIRST)
+                self.assertEqual(current_tenant().slug, SECOND)
+            self.assertEqual(current_tenant().slug, FIRST)
         self.assertRaises(NoTenantError, current_tenant)
 
     def test_another_tenant_inside_a_tenant_needs_switch(self):
@@ -106,27 +106,40 @@ class UseTenantTests(SimpleTestCase):
             with self.assertRaises(CrossTenantError):
                 use_tenant(SECOND)(current_tenant)()
             with use_tenant(FIRST):
-                self.assertEqual(current_tenant(), FIRST)
-            self.assertEqual(current_tenant(), FIRST)
+                self.assertEqual(current_tenant().slug, FIRST)
+            self.assertEqual(current_tenant().slug, FIRST)
 
     def test_an_exception_restores_the_outer_tenant(self):
         with use_tenant(FIRST):
             with self.assertRaises(ZeroDivisionError), use_tenant(SECOND, switch=True):
                 1 / 0  # noqa: B018
-            self.assertEqual(current_tenant(), FIRST)
+            self.assertEqual(current_tenant().slug, FIRST)
 
     def test_it_decorates_functions(self):
-        self.assertEqual(use_tenant(SECOND)(current_tenant)(), SECOND)
+        self.assertEqual(use_tenant(SECOND)(current_tenant)().slug, SECOND)
         self.assertRaises(NoTenantError, current_tenant)
 
     async def test_it_decorates_coroutine_functions(self):
         @use_tenant(SECOND, switch=True)
         async def slug() -> str:
-            return current_tenant()
+            return current_tenant().slug
 
         with use_tenant(FIRST):
             self.assertEqual(await slug(), SECOND)
-            self.assertEqual(current_tenant(), FIRST)
+            self.assertEqual(current_tenant().slug, FIRST)
+
+    async def test_async_blocks_follow_the_same_rules(self):
+        async with use_tenant(FIRST):
+            async with use_tenant(SECOND, switch=True) as tenant:
+                self.assertIs(current_tenant(), tenant)
+            self.assertEqual(current_tenant().slug, FIRST)
+            with self.assertRaisesMessage(CrossTenantError, "switch=True"):
+                await use_tenant(SECOND).__aenter__()
+            block = use_tenant(FIRST)
+            async with block:
+                with self.assertRaisesMessage(RuntimeError, "make a new one"):
+                    await block.__aenter__()
+        self.assertRaises(NoTenantError, current_tenant)
 
     def test_it_refuses_to_decorate_generators(self):
         def points():
@@ -144,7 +157,7 @@ class UseTenantTests(SimpleTestCase):
         with block, self.assertRaisesMessage(RuntimeError, "make a new one"), block:
             self.fail("entered twice")
         with block:
-            self.assertEqual(current_tenant(), FIRST)
+            self.assertEqual(current_tenant().slug, FIRST)
         self.assertRaises(NoTenantError, current_tenant)
 
     def test_a_generator_that_yields_inside_a_block_is_an_error(self):

@@ -1,22 +1,24 @@
-"""`manage.py archive_tenant acme --to /srv/archives`: into a file, which is verified before the database is dropped."""
+"""`manage.py archive_tenant acme --to /srv/archives`: into a file, which is verified before the database is closed."""
 
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from databases.fleet.archive import archive, cancel
-from databases.tenants.errors import command_errors
+from databases.fleet.archive import archive
+from databases.fleet.operations import cancel
+from databases.fleet.states import FleetStatus
+from databases.tenants.commands import TenantCommand
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
-        "Write a tenant's database into a file, load the file into a scratch database, and drop the tenant's database "
-        "if both hold the same. Safe to run again: it continues."
+        "Write a tenant's database into a file, load the file into a scratch database, and close the tenant's database "
+        "if both hold the same. Safe to run again. It is kept until `purge_archived_tenants`."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="the tenant")
+        super().add_arguments(parser)
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--to", type=Path, help="the folder for the file")
         what.add_argument(
@@ -26,10 +28,8 @@ class Command(BaseCommand):
             "--wait", type=float, default=10, help="seconds that open transactions may take to end (10)"
         )
 
-    def handle(self, *, slug: str, to: Path | None, wait: float, **options: Any) -> None:
-        with command_errors(slug):
-            if to is None:
-                self.stdout.write(f"{slug}: {cancel(slug).status}")
-            else:
-                archived = archive(slug, to, timeout=wait)
-                self.stdout.write(f"{slug}: archived in {archived.path}, SHA-256 {archived.sha256}")
+    def run(self, slug: str, *, to: Path | None, wait: float, **options: Any) -> str:
+        if to is None:
+            return f"{cancel(slug, FleetStatus.ARCHIVING).status}; open its pages with `resume_tenant`"
+        archived = archive(slug, to, timeout=wait)
+        return f"archived in {archived.path}, SHA-256 {archived.sha256}"

@@ -1,4 +1,4 @@
-"""`manage.py create_tenant acme --server eu`: on the server with the fewest tenants, unless one is named."""
+"""`manage.py create_tenant acme --server eu`: on that server, or on the one with the fewest tenants for its room."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from databases.tenants.registry import Tenant
 class Command(create_tenant.Command):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--server", default="", help="name of its server (the one with the fewest tenants)")
+        parser.add_argument("--server", default="", help="name of its server (the one with the fewest for its room)")
 
     def create(self, slug: str, options: dict[str, Any]) -> Tenant:
         return create_placed_tenant(slug, server=options["server"], database=options["database"])

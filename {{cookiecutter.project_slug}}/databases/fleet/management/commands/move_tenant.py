@@ -1,40 +1,38 @@
-"""`manage.py move_tenant acme --server eu`: its pages are read-only meanwhile, and the old database is kept."""
+"""`manage.py move_tenant acme --server eu`: its pages answer 503 meanwhile, and the old database is kept."""
 
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from databases.fleet import relocate
-from databases.tenants.errors import command_errors
+from databases.fleet.operations import cancel
+from databases.fleet.relocate import move, move_online
+from databases.fleet.states import FleetStatus
+from databases.tenants.commands import TenantCommand
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
-        "Copy a tenant's database to another server, compare the two, and switch. Safe to run again: it continues. "
-        "The old database is kept until --drop-old, which archives it first."
+        "Copy a tenant's database to another server, compare the two, and switch. Safe to run again. The old database "
+        "is closed and kept until `purge_archived_tenants`."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="the tenant")
+        super().add_arguments(parser)
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--server", default="", help="name of the server, as in TENANT_SERVERS")
         what.add_argument("--cancel", action="store_true", help="cancel an interrupted move")
-        what.add_argument(
-            "--drop-old", action="store_true", help="archive and drop the databases that the tenant has moved away from"
+        parser.add_argument(
+            "--online",
+            action="store_true",
+            help="copy by logical replication: pages answer 503 for seconds only, however large the database is",
         )
-        parser.add_argument("--to", type=Path, help="the folder for the archives of --drop-old")
         parser.add_argument(
             "--wait", type=float, default=10, help="seconds that open transactions may take to end (10)"
         )
 
-    def handle(self, *, slug: str, server: str, to: Path | None, wait: float, **options: Any) -> None:
-        if options["drop_old"] != bool(to):
-            raise CommandError("--drop-old needs --to, the folder for the archives, and nothing else does.")
-        with command_errors(slug):
-            if to is not None:
-                for archived in relocate.drop_old(slug, to, timeout=wait):
-                    self.stdout.write(f"{slug}: archived in {archived.path}, SHA-256 {archived.sha256}")
-                return
-            tenant = relocate.cancel(slug) if options["cancel"] else relocate.move(slug, server, timeout=wait)
-            self.stdout.write(f"{slug}: {tenant.status}, in the database {tenant.database} on {tenant.server}")
+    def run(self, slug: str, *, server: str, wait: float, online: bool, **options: Any) -> str:
+        if options["cancel"]:
+            tenant = cancel(slug, FleetStatus.MOVING)
+        else:
+            tenant = (move_online if online else move)(slug, server, timeout=wait)
+        return f"{tenant.status}, in the database {tenant.database} on {tenant.server}"

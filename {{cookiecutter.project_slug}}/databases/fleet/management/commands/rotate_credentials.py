@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from databases.fleet.credentials import rotate_all
-from databases.tenants.errors import command_errors
+from databases.tenants.commands import command_errors
 
 
 class Command(BaseCommand):

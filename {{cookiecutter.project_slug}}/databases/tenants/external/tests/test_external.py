@@ -6,12 +6,14 @@ import json
 import tempfile
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, router
 from django.test import TestCase
 
-from databases.registry import models_of
+from databases.foreign import source
 from databases.tenants import use_tenant
 from databases.tenants.external.tests.readings.models import Reading
 from databases.tenants.models import Tenant
@@ -65,6 +67,16 @@ class CreateTenantTests(ScratchServerTestCase):
         Tenant.objects.create(slug=FIRST, database=FIRST_ALIAS, status=Tenant.Status.SUSPENDED)
         self.assertIn(f"{FIRST}: suspended, in", outcome("create_tenant", FIRST))
 
+    def test_a_wrong_name_can_be_corrected_or_removed_while_the_tenant_is_pending(self):
+        slug, other = self.new_slug(), self.new_slug()
+        self.assertIn("refused: ", outcome("create_tenant", slug, database="misspelt"))
+        self.assertIn("refused: ", outcome("create_tenant", other))
+        with mock.patch(f"{settings.TENANT_PROVISIONING}.make_ready"):
+            self.assertIn("active, in the database right", outcome("create_tenant", slug, database="right"))
+        self.assertIn("removed", outcome("purge_pending_tenant", other))
+        self.assertIn("which is active", outcome("purge_pending_tenant", slug))
+        self.assertEqual([tenant.slug for tenant in Tenant.objects.all()], [slug])
+
     def test_a_missing_database_is_refused_and_not_made(self):
         slug = self.new_slug()
         for _ in range(2):
@@ -73,18 +85,25 @@ class CreateTenantTests(ScratchServerTestCase):
             self.assertIn(f"tenant_{slug}", refusal)
             self.assertEqual(Tenant.objects.get(slug=slug).status, Tenant.Status.PENDING)
 
-    def test_missing_tables_are_named(self):
-        slug = self.new_slug()
+    def test_missing_tables_and_columns_are_named(self):
+        slug, layer = self.new_slug(), [DataPoint, Reading]
+        self.enterContext(mock.patch.object(source, "models_of", return_value=layer))
         Tenant.objects.create(slug=slug, database=f"tenant_{slug}")
         make_database(f"tenant_{slug}")
-        names = ", ".join(sorted(model._meta.db_table for model in models_of("tenant")))
-        self.assertIn(f"lacks the tables {names}: ask its owner", outcome("create_tenant", slug))
-        self.assertEqual(tables(f"tenant_{slug}"), set())
-        with connections[f"tenant_{slug}"].cursor() as cursor:
-            for model in models_of("tenant"):
-                cursor.execute(
-                    f"CREATE TABLE {connections['default'].ops.quote_name(model._meta.db_table)} (id integer)"
-                )
+        for missing in ("the table", "the column 'name'"):
+            refusal = outcome("create_tenant", slug)
+            for model in layer:
+                self.assertIn(f"{model._meta.label}: {missing}", refusal)
+            # As its owner would.
+            with connections[f"tenant_{slug}"].cursor() as cursor:
+                for model in layer:
+                    cursor.execute(f"DROP TABLE IF EXISTS {model._meta.db_table}")
+                    columns = [
+                        field.column for field in model._meta.fields if "table" not in missing or field.primary_key
+                    ]
+                    cursor.execute(
+                        f"CREATE TABLE {model._meta.db_table} ({', '.join(f'{each} integer' for each in columns)})"
+                    )
         self.assertIn("active", outcome("create_tenant", slug))
 
     def test_an_undeclared_tenant_is_not_migrated_in_tests(self):

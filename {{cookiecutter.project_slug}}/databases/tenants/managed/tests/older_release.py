@@ -1,23 +1,31 @@
-"""Turns a tenant's database into one that an older release has made."""
+"""Makes databases as killed runs leave them, and as older releases have made them."""
 
 from __future__ import annotations
 
-from django.db import connections
-
-from databases.tenants.managed.maintenance import maintenance_settings
+from databases.tenants.maintenance import inside, maintenance_settings
+from databases.tenants.managed import owners
+from databases.tenants.managed.ddl import create_database, session
 from databases.tenants.models import Tenant
-from databases.tenants.tests.points.models import DataPoint
+from databases.tenants.tests.points.models import DataPoint, Series
+
+
+def make_database(tenant: Tenant) -> None:
+    """Make an empty database for a registered tenant."""
+    config = maintenance_settings(tenant)
+    with session(config) as cursor:
+        create_database(config, owners.owner().make(tenant, cursor))
+        owners.owner().give(tenant, config, cursor)
 
 
 def run_sql(tenant: Tenant, *statements: str) -> None:
-    """Run statements on a tenant's database, over a maintenance connection."""
-    config = maintenance_settings(tenant)
-    with connections.override(tenant.alias, config) as connection, connection.cursor() as cursor:
+    """Run statements on a tenant's database, as its own user."""
+    with inside(tenant) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
 def remove_points(tenant: Tenant) -> None:
-    """Remove the test app's table and migration records. By SQL: `migrate` renders the models of all apps first."""
+    """Remove the test app's tables and migration records. By SQL: `migrate` renders the models of all apps first."""
     records = "DELETE FROM django_migrations WHERE app = 'layer_points'"
-    run_sql(tenant, f"DROP TABLE {DataPoint._meta.db_table}", records)
+    tables = (Series.points.through, Series, DataPoint)
+    run_sql(tenant, *(f"DROP TABLE IF EXISTS {model._meta.db_table}" for model in tables), records)

@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.db import connections
 
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.maintenance import maintenance_connection, maintenance_settings
 from databases.tenants.managed import identity, migration_history
 from databases.tenants.managed.identity import TenantBehindError, WrongDatabaseError
-from databases.tenants.managed.maintenance import maintenance_settings
 from databases.tenants.managed.tests.older_release import remove_points
 from databases.tenants.models import Tenant
 from databases.tenants.tests.scratch_server import ScratchServerTestCase
@@ -28,11 +28,11 @@ class IdentityTests(ScratchServerTestCase):
 
     def forget(self) -> None:
         """Close the connections, so that the next query opens one like another process."""
-        del connections[self.tenant.alias]
+        self.close_connections()
 
     def change(self, sql: str, *params: object) -> None:
         config = maintenance_settings(self.tenant)
-        with connections.override(self.tenant.alias, config) as connection, connection.cursor() as cursor:
+        with maintenance_connection(self.tenant.alias, config) as connection, connection.cursor() as cursor:
             cursor.execute(sql, params)
         self.forget()
 
@@ -85,7 +85,8 @@ class IdentityTests(ScratchServerTestCase):
         with self.assertLogs("databases.tenants.managed.identity", "WARNING") as logs:
             self.ask()
         self.assertIn("has no identity row", logs.output[0])
+        self.forget()
         call_command("migrate_tenants", stdout=mock.Mock(isatty=lambda: False))
-        with connections.override(self.tenant.alias, maintenance_settings(self.tenant)) as connection:
+        with maintenance_connection(self.tenant.alias, maintenance_settings(self.tenant)) as connection:
             expected = (self.tenant.slug, self.tenant.uid.hex, migration_history.fingerprint())
             self.assertEqual(identity.read(connection), expected)

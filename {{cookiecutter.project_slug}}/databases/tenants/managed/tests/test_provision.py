@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import uuid
 from io import StringIO
+from typing import Any
 from unittest import mock
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.utils import load_backend
 
 from databases.registry import models_of
 from databases.tenants import use_tenant
 from databases.tenants.lifecycle import create_tenant
-from databases.tenants.managed import identity, provision, template
-from databases.tenants.managed.ddl import create_database, database_exists, drop_database
-from databases.tenants.managed.maintenance import maintenance_settings
+from databases.tenants.maintenance import maintenance_connection, maintenance_settings
+from databases.tenants.managed import identity, owners, provision, template
+from databases.tenants.managed.ddl import database_exists, drop_database
+from databases.tenants.managed.locks import tenant_lock
 from databases.tenants.managed.migrate import migrate_database
+from databases.tenants.managed.tests.older_release import make_database, run_sql
+from databases.tenants.managed.tests.test_locks import process_of
 from databases.tenants.models import Tenant
+from databases.tenants.states import TenantError
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.scratch_server import ScratchServerTestCase
 
-#: Fails after the database is migrated, before its identity row is complete.
-POWER_CUT = mock.patch("databases.tenants.managed.provision.identity.write", side_effect=DatabaseError("power cut"))
+#: Fails before the identity row is written.
+POWER_CUT = mock.patch("databases.tenants.managed.provision.identity.insert", side_effect=DatabaseError("power cut"))
+#: Fails before the database is made.
+NO_SPACE = mock.patch("databases.tenants.managed.provision._create", side_effect=DatabaseError("no space"))
 
 
 def tables(alias: str) -> set[str]:
@@ -62,6 +70,20 @@ class CreateTenantTests(ScratchServerTestCase):
         Tenant.objects.filter(slug=slug).update(status=Tenant.Status.SUSPENDED)
         self.assertIn("suspended", self.create(slug))
 
+    def test_a_tenant_on_which_another_process_works_is_left_alone(self):
+        tenant = Tenant.objects.create(slug=self.new_slug(), database="x")
+        works = (
+            lambda: provision.make_ready(tenant),
+            lambda: provision.correct(tenant, server="default", database="y"),
+            lambda: provision.purge(tenant),
+        )
+        other = connections["default"].copy()
+        self.addCleanup(other.close)
+        with process_of(other), tenant_lock(tenant), process_of(connections["default"]):
+            for work in works:
+                with self.assertRaisesMessage(TenantError, "Another process works on"):
+                    work()
+
     def test_a_second_run_completes_a_failed_one(self):
         slug = self.new_slug()
         with POWER_CUT, self.assertRaisesMessage(CommandError, f"{slug}: power cut"):
@@ -72,14 +94,25 @@ class CreateTenantTests(ScratchServerTestCase):
 
     def test_a_database_with_foreign_tables_is_never_dropped(self):
         slug = self.new_slug()
-        config = maintenance_settings(Tenant(slug=slug, database=f"tenant_{slug}"))
-        create_database(config)
-        with connections.override(f"tenant_{slug}", config) as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE theirs (id integer)")
+        with NO_SPACE, self.assertRaises(CommandError):
+            self.create(slug)
+        make_database(Tenant.objects.get(slug=slug))
+        run_sql(Tenant.objects.get(slug=slug), "CREATE TABLE theirs (id integer)")
         with POWER_CUT, self.assertRaises(CommandError):
             self.create(slug)
         self.create(slug)
         self.assertIn("theirs", tables(f"tenant_{slug}"))
+
+    def test_a_missing_database_of_an_active_tenant_is_not_made_again(self):
+        # An empty one would be served in place of the one that is being restored.
+        slug = self.new_slug()
+        self.create(slug)
+        self.close_connections()
+        config = maintenance_settings(Tenant(slug=slug, database=f"tenant_{slug}"))
+        drop_database(config)
+        with self.assertRaisesMessage(CommandError, "is missing: restore it from a backup"):
+            self.create(slug)
+        self.assertFalse(database_exists(config))
 
     def test_a_finished_database_is_not_made_again(self):
         slug = self.new_slug()
@@ -111,8 +144,8 @@ class InterruptedMigrationTests(ScratchServerTestCase):
         self.addCleanup(drop.stop)
 
     def kill_while_migrating(self) -> None:
-        def migrate(connection: BaseDatabaseWrapper) -> None:
-            migrate_database(connection)
+        def migrate(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
+            migrate_database(connection, tenant)
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM django_migrations WHERE app = 'layer_points'")
             raise SystemExit
@@ -121,16 +154,16 @@ class InterruptedMigrationTests(ScratchServerTestCase):
             create_tenant(self.slug)
 
     def change_identity(self, sql: str, *params: object) -> None:
-        with connections.override(f"tenant_{self.slug}", self.config) as connection, connection.cursor() as cursor:
+        with maintenance_connection(f"tenant_{self.slug}", self.config) as connection, connection.cursor() as cursor:
             cursor.execute(sql, params)
 
     def test_the_identity_row_is_written_before_the_first_migration(self):
         found: list[object] = []
 
-        def migrate(connection: BaseDatabaseWrapper) -> None:
+        def migrate(connection: BaseDatabaseWrapper, tenant: Tenant) -> None:
             found.append(identity.read(connection))
             found.append(connection.introspection.table_names())
-            migrate_database(connection)
+            migrate_database(connection, tenant)
 
         with mock.patch.object(provision, "migrate_database", migrate):
             tenant = create_tenant(self.slug)
@@ -151,7 +184,9 @@ class InterruptedMigrationTests(ScratchServerTestCase):
         self.drop.assert_not_called()
 
     def test_an_empty_database_is_adopted_and_never_dropped(self):
-        create_database(self.config)
+        with NO_SPACE, self.assertRaises(DatabaseError):
+            create_tenant(self.slug)
+        make_database(Tenant.objects.get(slug=self.slug))
         with POWER_CUT, self.assertRaises(DatabaseError):
             create_tenant(self.slug)
         self.assertEqual(create_tenant(self.slug).status, Tenant.Status.ACTIVE)
@@ -213,6 +248,35 @@ class TemplateTests(ScratchServerTestCase):
         for name in ("tenant_template_x", "Tenant_Template_x"):
             with self.assertRaisesMessage(ValueError, "tenants are copied from"):
                 create_tenant(self.new_slug(), database=name)
+
+
+if template.can_copy(settings.TENANT_SERVERS["default"]):
+
+    class CopyTests(ScratchServerTestCase):
+        def test_a_copy_costs_few_statements_and_few_sessions(self):
+            """Each session takes as long as ten statements; migrating takes ten times as long as all of them."""
+            create_tenant(self.new_slug())
+            sessions, statements = [], []
+
+            def execute(run: Any, sql: str, *rest: Any) -> Any:
+                # Those of TestCase's transaction do not count.
+                statements.extend([] if "SAVEPOINT" in sql else [sql])
+                return run(sql, *rest)
+
+            def watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+                sessions.append(connection)
+                connection.execute_wrappers.append(execute)
+
+            connection_created.connect(watch)
+            self.addCleanup(connection_created.disconnect, watch)
+            with connections["default"].execute_wrapper(execute):
+                create_tenant(self.new_slug())
+            # For the lock; on the server, to copy; and in the copy, to write whose it is, and to give it to its owner.
+            has_server = connections["default"].vendor == "postgresql"
+            has_owner = type(owners.owner()) is not owners.ServerUser
+            self.assertEqual(len(sessions), (4 if has_owner else 3) if has_server else 1)
+            most = (28 if has_owner else 16) if has_server else 8
+            self.assertLessEqual(len(statements), most, "\n".join(map(str, statements)))
 
 
 class DroppedDatabaseTests(ScratchServerTestCase):

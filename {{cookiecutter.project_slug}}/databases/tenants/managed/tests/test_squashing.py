@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
-import uuid
-from contextlib import contextmanager
 from io import StringIO
-from pathlib import Path
 from unittest import mock
 
 from django.core.management import call_command
-from django.db import connections
-from django.test import override_settings
 
 from databases.tenants.lifecycle import create_tenant
+from databases.tenants.maintenance import maintenance_connection, maintenance_settings
 from databases.tenants.managed import migration_history, migration_plan
-from databases.tenants.managed.maintenance import maintenance_settings
 from databases.tenants.managed.tests.older_release import remove_points, run_sql
+from databases.tenants.managed.tests.releases import ReleaseTestCase
 from databases.tenants.models import Tenant
 from databases.tenants.tests.points.models import DataPoint
-from databases.tenants.tests.scratch_server import ScratchServerTestCase
 
 MAKE = 'migrations.CreateModel("DataPoint", [("id", models.BigAutoField(primary_key=True))])'
 ADD = 'migrations.AddField("datapoint", "unit", models.CharField(max_length=9, default="m"))'
@@ -34,39 +27,15 @@ SQUASHED = {**BEFORE, "0001_squashed": f"{REPLACES}; {BOTH}"}
 NEXT = {"0001_squashed": BOTH}
 
 
-class SquashingTests(ScratchServerTestCase):
+class SquashingTests(ReleaseTestCase):
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        sys.path.insert(0, folder.name)
-        self.addCleanup(sys.path.remove, folder.name)
         with self.release(BEFORE):
             self.slugs = [self.new_slug() for _ in ("all", "half", "none")]
             _, half, none = [create_tenant(slug) for slug in self.slugs]
             record = "DELETE FROM django_migrations WHERE app = 'layer_points' AND name = '0002_unit'"
             run_sql(half, f"ALTER TABLE {DataPoint._meta.db_table} DROP COLUMN unit", record)
             remove_points(none)
-
-    @contextmanager
-    def release(self, files: dict[str, str]):
-        """Within the block the app has these migrations, like in a process of that release."""
-        name = f"release_{uuid.uuid4().hex}"
-        (self.folder / name).mkdir()
-        for file, body in {"__init__": "", **{key: f"    {body}" for key, body in files.items()}}.items():
-            head = "from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n"
-            (self.folder / name / f"{file}.py").write_text(f"{head}{body}\n" if body else "")
-        try:
-            with override_settings(MIGRATION_MODULES={"layer_points": name}):
-                self.forget()
-                yield
-        finally:
-            self.forget()
-
-    def forget(self) -> None:
-        migration_history.release.cache_clear()
-        migration_history.fingerprint.cache_clear()
 
     def migrate(self) -> list[str]:
         stdout = StringIO()
@@ -77,7 +46,7 @@ class SquashingTests(ScratchServerTestCase):
         """Return the recorded migrations of the app, and the columns of its table."""
         tenant = Tenant.objects.get(slug=slug)
         with (
-            connections.override(tenant.alias, maintenance_settings(tenant)) as connection,
+            maintenance_connection(tenant.alias, maintenance_settings(tenant)) as connection,
             connection.cursor() as cursor,
         ):
             columns = connection.introspection.get_table_description(cursor, DataPoint._meta.db_table)

@@ -1,6 +1,7 @@
 """`manage.py list_tenants`: one line per tenant, or JSON."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -19,11 +20,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="write a JSON list")
         parser.add_argument("--status", choices=list(STATES), help="list only tenants with this status")
 
-    def handle(self, *, status: str | None = None, **options: Any) -> None:
-        tenants = Tenant.objects.filter(status=status) if status else Tenant.objects.all()
-        rows = tenants.values(*FIELDS).iterator()
+    def handle(self, **options: Any) -> None:
+        rows = self.rows(**options)
         if options["json"]:
             self.stdout.write(json.dumps(list(rows), indent=2))
             return
         for row in rows:
             self.stdout.write("\t".join(row[field] for field in FIELDS))
+
+    def rows(self, *, status: str | None = None, **options: Any) -> Iterator[dict[str, Any]]:
+        """Yield what is listed of each tenant."""
+        tenants = Tenant.objects.filter(status=status) if status else Tenant.objects.all()
+        yield from tenants.values(*FIELDS).iterator()

@@ -1,25 +1,18 @@
 """`manage.py migrate_tenants`: migrates every tenant's database, and reports on each."""
 
 import json
-from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from databases.tenants.commands import select_tenants
 from databases.tenants.managed.locks import named_lock
-from databases.tenants.managed.migrate import (
-    BUSY,
-    Outcome,
-    migrate_all,
-    migrate_in_processes,
-    statuses_without_database,
-)
+from databases.tenants.managed.migrate import BUSY, Outcome, migrate_all, statuses_without_database
+from databases.tenants.managed.processes import migrate_in_processes
+from databases.tenants.managed.schema_check import check_all
+from databases.tenants.managed.waves import REST, share, waves
 from databases.tenants.registry import Tenant
-from databases.tenants.selection import select_tenants
 from databases.tenants.states import TenantError
-
-#: The width of the progress bar.
-BAR = 24
 
 
 class Command(BaseCommand):
@@ -28,63 +21,74 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", help="tenants to migrate (default: all)")
         parser.add_argument(
-            "--canary",
-            action="append",
-            default=[],
-            metavar="SLUG",
-            help="migrate this tenant first, and stop if it fails; may be given several times",
+            "--wave",
+            default=REST,
+            metavar="WAVES",
+            help="migrate in waves, separated by commas: slugs joined by +, a percentage of all, a number, or `rest`",
+        )
+        parser.add_argument(
+            "--max-failures",
+            default="0",
+            metavar="NUMBER",
+            help="stop after a wave in which more tenants failed than this number or percentage (default: 0)",
         )
         parser.add_argument("--jobs", type=int, default=1, help="number of processes (default: 1)")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="migrate nothing: compare each tenant's tables with those that its recorded migrations make",
+        )
         parser.add_argument("--json", action="store_true", help="write the outcomes as one JSON document")
 
-    def handle(self, *, slugs: list[str], canary: list[str], jobs: int, **options: Any) -> None:
+    def handle(self, *, slugs: list[str], wave: str, max_failures: str, jobs: int, **options: Any) -> None:
+        as_json = options["json"]
         try:
-            first = select_tenants(canary) if canary else []
-            rest = [tenant for tenant in self.selected(slugs) if tenant.slug not in canary]
+            tenants = (
+                select_tenants(slugs) if slugs else [*Tenant.objects.exclude(status__in=statuses_without_database())]
+            )
+            share(max_failures, 0)
+            planned = waves(wave, tenants)
             with named_lock("migrate_tenants", BUSY):
-                outcomes = self.migrate(first, rest, jobs, quiet=options["json"])
-        except (LookupError, TenantError) as error:
+                if options["check"]:
+                    return self.compare(tenants, as_json=as_json)
+                outcomes = self.migrate(planned, len(tenants), jobs, max_failures, quiet=as_json)
+        except (LookupError, ValueError, TenantError) as error:
             raise CommandError(str(error)) from error
-        failed = [outcome for outcome in outcomes if outcome.error]
-        if options["json"]:
+        if as_json:
             self.stdout.write(json.dumps([outcome._asdict() for outcome in outcomes], indent=2))
-        for outcome in failed:
-            self.stderr.write(f"{outcome.slug}: {outcome.error}")
-        if failed:
-            names = ", ".join(outcome.slug for outcome in failed)
-            left = len(first) + len(rest) - len(outcomes)
+        left = len(tenants) - len(outcomes)
+        if failed := [outcome.slug for outcome in outcomes if outcome.error]:
             skipped = f"; the other {left} were not started" if left else ""
-            raise CommandError(f"{len(failed)} of {len(first) + len(rest)} tenants failed: {names}{skipped}")
+            raise CommandError(f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}{skipped}")
+        if left:
+            self.stderr.write(f"{left} of {len(tenants)} tenants were not started: they are in no wave.")
 
-    def selected(self, slugs: list[str]) -> list[Tenant]:
-        """Return the named tenants, or all that have a database. Raises `UnknownTenantError`."""
-        return select_tenants(slugs) if slugs else list(Tenant.objects.exclude(status__in=statuses_without_database()))
+    def compare(self, tenants: list[Tenant], *, as_json: bool) -> None:
+        """Report how the tables of tenants differ from their history. Raises `CommandError` if any does."""
+        findings = []
+        for finding in check_all(tenants):
+            findings.append(finding)
+            lines = [f"failed: {finding.error}"] if finding.error else finding.differences
+            for line in [] if as_json else lines or ["as its migrations made it"]:
+                self.stdout.write(f"{finding.slug}: {line}")
+        if as_json:
+            self.stdout.write(json.dumps([finding._asdict() for finding in findings], indent=2))
+        if found := [finding.slug for finding in findings if finding.differences or finding.error]:
+            raise CommandError(f"{len(found)} of {len(tenants)} tenants differ or failed: {', '.join(found)}")
 
-    def migrate(self, first: list[Tenant], rest: list[Tenant], jobs: int, *, quiet: bool) -> list[Outcome]:
-        """Migrate the canaries and, if none of them fails, the rest. Return the outcomes."""
+    def migrate(
+        self, planned: list[list[Tenant]], total: int, jobs: int, max_failures: str, *, quiet: bool
+    ) -> list[Outcome]:
+        """Migrate wave after wave, until too many tenants of a wave fail. Return the outcomes."""
         outcomes: list[Outcome] = []
-        is_bar = not quiet and self.stdout.isatty()
-        if is_bar:
-            self.show(0, len(first) + len(rest))
-        for tenants in (first, rest):
-            some = migrate_in_processes(tenants, jobs) if jobs > 1 and tenants is rest else migrate_all(tenants)
+        for tenants in planned:
+            failures = 0
+            some = migrate_in_processes(tenants, jobs) if jobs > 1 and len(tenants) > 1 else migrate_all(tenants)
             for outcome in some:
                 outcomes.append(outcome)
+                failures += bool(outcome.error)
                 if not quiet:
-                    self.show(len(outcomes), len(first) + len(rest), f"{outcome.slug}: {outcome}")
-            if any(outcome.error for outcome in outcomes):
+                    self.stdout.write(f"[{len(outcomes)}/{total}] {outcome.slug}: {outcome}")
+            if failures > share(max_failures, len(tenants)):
                 break
-        if is_bar:
-            self.stdout.write("")
         return outcomes
-
-    def show(self, number: int, total: int, line: str = "") -> None:
-        """Write the progress and the last outcome. On a terminal a progress bar overwrites the previous line."""
-        if not self.stdout.isatty():
-            self.stdout.write(f"[{number}/{total}] {line}")
-            return
-        done = BAR * number // max(total, 1)
-        # A line that the terminal wraps could not be overwritten.
-        shown = f"[{'#' * done}{'.' * (BAR - done)}] {number}/{total} {line}"[: get_terminal_size().columns - 1]
-        self.stdout.write(f"\r\033[K{shown}", ending="")
-        self.stdout.flush()

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from databases.tenants.errors import command_errors
+from databases.tenants.commands import TenantCommand
 from databases.tenants.lifecycle import rename_tenant
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = "Give a tenant another host; its slug, alias and database stay. Safe to run again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="the tenant")
+        super().add_arguments(parser)
         parser.add_argument("host", help="the name before SITE_DOMAIN: lower case letters, digits and hyphens")
 
-    def handle(self, *, slug: str, host: str, **options: Any) -> None:
-        with command_errors(slug):
-            self.stdout.write(f"{slug}: its host is {rename_tenant(slug, host).host}")
+    def run(self, slug: str, *, host: str, **options: Any) -> str:
+        return f"its host is {rename_tenant(slug, host).host}"

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from databases.tenants.commands import for_each, select_tenants
 from databases.tenants.credentials.store import renew_keys
-from databases.tenants.selection import for_each, select_tenants
 
 
 class Command(BaseCommand):

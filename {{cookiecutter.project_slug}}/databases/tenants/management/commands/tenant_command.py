@@ -7,8 +7,8 @@ from django.core.management import call_command, get_commands, load_command_clas
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from databases.tenants import use_tenant
+from databases.tenants.commands import for_each, select_tenants
 from databases.tenants.registry import Tenant
-from databases.tenants.selection import for_each, select_tenants
 
 
 class Command(BaseCommand):
@@ -26,10 +26,7 @@ class Command(BaseCommand):
         if not command:
             raise CommandError("Name a tenant (or --all) and a command, such as: tenant_command acme loaddata demo")
         takes_database = self.takes_database(command[0])
-        try:
-            tenants = select_tenants(slugs)
-        except LookupError as error:
-            raise CommandError(str(error)) from error
+        tenants = select_tenants(slugs)
         if options["all"]:
             # Archived tenants have no database.
             tenants = [tenant for tenant in tenants if not tenant.state.is_closed]

@@ -13,3 +13,11 @@ class DataPoint(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value}"
+
+
+class Series(TenantModel):
+    """Points to data points in both ways that Django has."""
+
+    name = models.CharField(max_length=100, default="")
+    best = models.ForeignKey(DataPoint, models.CASCADE, null=True, related_name="best_of")
+    points = models.ManyToManyField(DataPoint, related_name="series")

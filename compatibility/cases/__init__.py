@@ -1,0 +1,1 @@
+"""One file for each package: see `table.py` for what it holds."""
