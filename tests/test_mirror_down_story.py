@@ -73,6 +73,7 @@ def site(bake: Baker, environment: Environments, upstream: OwnPostgres, tmp_path
     production = {
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "example.com",
+        "SECURE_SSL_REDIRECT": "off",
         "DATABASE_URL": settings.sqlite(tmp_path)("primary"),
         "MIRROR_DATABASE_URL": f"{url}&connect_timeout=2",
     }

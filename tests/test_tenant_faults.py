@@ -82,6 +82,7 @@ class Place:
             "SECRET_KEY": settings.SECRET_KEY,
             "ALLOWED_HOSTS": "example.com,.example.com",
             "SITE_DOMAIN": "example.com",
+            "SECURE_SSL_REDIRECT": "off",
             "DATABASE_URL": servers["registry"].server.create("registry"),
             "TENANT_DATABASE_URL": url(servers["one"]),
             "TENANT_SERVERS": f"two={url(servers['two'])}",

@@ -9,7 +9,7 @@ import psycopg
 
 from tests.support.postgres import ADMINISTRATOR, AnyPostgres
 
-SESSIONS = "SELECT application_name, count(*) FROM pg_stat_activity WHERE usename = '{user}' GROUP BY 1"
+SESSIONS = "SELECT pid, backend_start, application_name FROM pg_stat_activity WHERE usename = '{user}'"
 #: The name under which the most sessions of all processes together are counted.
 TOGETHER = "all processes together"
 
@@ -39,18 +39,26 @@ class Bounded:
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[Counter[str]]:
-        """Within the block, count the sessions as often as possible. The result is by the name of the application."""
+        """Within the block, count the sessions as often as possible. The result is by the name of the application.
+
+        The server looks at one session after the other, so one answer may hold a session and the one that took its
+        place. Only those in two answers in a row were there at the same time: at the end of the first.
+        """
         ended = threading.Event()
         most: Counter[str] = Counter()
 
         def count() -> None:
             with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
+                before: set[tuple[int, object]] = set()
                 while not ended.is_set():
                     rows = connection.execute(SESSIONS.format(user=self.user).encode()).fetchall()
+                    names = {(pid, start): name for pid, start, name in rows}
+                    both = before & {*names}
                     # A session has no name while it begins.
-                    for name, number in [(TOGETHER, sum(number for _, number in rows)), *rows]:
-                        if name:
-                            most[name] = max(most[name], number)
+                    found = Counter(names[each] for each in both if names[each])
+                    for name, number in [(TOGETHER, len(both)), *found.items()]:
+                        most[name] = max(most[name], number)
+                    before = {*names}
 
         thread = threading.Thread(target=count)
         thread.start()

@@ -7,7 +7,6 @@ process knows. So a registry that hangs hangs nothing else, and an open transact
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -85,12 +84,12 @@ class RegistryCache:
                     self._known[key] = known._replace(read_at=LONG_AGO)
 
     def _get(self, key: Key) -> TenantInfo:
-        known = self._known.get(key)
-        if known is not None and known.is_fresh:
-            with contextlib.suppress(KeyError):
-                # Another thread may have removed it.
+        # The lock, because another thread may be reading the order.
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and known.is_fresh:
                 self._known.move_to_end(key)
-            return known.tenant
+                return known.tenant
         error = self._questions.ask(key)
         known = self._known.get(key)
         if known is not None:
