@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -106,9 +107,11 @@ def shows(alias: str, after: Mark, end: float) -> bool:
 def _report(alias: str, reason: str) -> None:
     """Log once that a replica is not used any more, and once that it is used again. Wake requests that wait for it."""
     known = watch.server(alias)
-    for session in tuple(_sessions[alias]) if known.hangs() else ():
-        # Requests that wait for it get an error now, and ask the primary.
-        session.given_up_at = time.monotonic()
+    # Another thread may add a session meanwhile. The next request wakes those that this one misses.
+    with contextlib.suppress(RuntimeError):
+        for session in _sessions[alias] if known.hangs() else ():
+            # Requests that wait for it get an error now, and ask the primary.
+            session.given_up_at = time.monotonic()
     if bool(reason) != known.is_reported and reason not in (watch.UNKNOWN_LAG, watch.UNASKED):
         known.is_reported = bool(reason)
         logger.warning(

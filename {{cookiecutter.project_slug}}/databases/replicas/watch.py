@@ -106,8 +106,10 @@ def ask_again(*, wait: bool) -> None:
         seconds = JOIN_SECONDS
         if known.waits_since is None and now - known.asked_at > (RETRY_SECONDS if known.error else ASK_SECONDS):
             known.waits_since = known.asked_at = now
-            known.thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
-            known.thread.start()
+            thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
+            thread.start()
+            # Not before: another request would fail that waits for a thread which has not started.
+            known.thread = thread
             # The first request that meets a server that hangs waits for it. The others do not.
             seconds = settings.REPLICA_ANSWER_SECONDS
         if wait and known.waits_since is not None and not known.error and not known.is_known():

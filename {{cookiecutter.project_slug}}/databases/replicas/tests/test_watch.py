@@ -293,6 +293,17 @@ class ThreadTests(SimpleTestCase):
         self.assertEqual(self.waited, [watch.JOIN_SECONDS])
         self.assertEqual(self.asked.count("replica"), 1)
 
+    def test_a_request_does_not_wait_for_a_thread_that_has_not_started(self):
+        class Slow(threading.Thread):
+            def start(self):
+                # At this moment another request comes.
+                watch.ask_again(wait=True)
+                super().start()
+
+        with mock.patch.object(watch, "Thread", Slow):
+            watch.ask_again(wait=True)
+        self.assertEqual(sorted(self.asked), ["default", "replica"])
+
     def test_one_that_has_failed_is_asked_again_later(self):
         watch.ask_again(wait=True)
         watch.server("replica").fail(OperationalError())
