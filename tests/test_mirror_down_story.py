@@ -21,7 +21,7 @@ Environments = Callable[[str], Environment]
 PAGES = """
 from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.template import Context, Template
 from django.urls import path
 from accounts.models import Organisation
 from notes.models import Note
@@ -33,7 +33,8 @@ def notes(request):
 
 def organisations(request):
     # Evaluated by the template.
-    return render(request, "databases/overview.html", {"site_name": Organisation.objects.all()})
+    template = Template("{{ organisations }}")
+    return HttpResponse(template.render(Context({"organisations": Organisation.objects.all()})))
 
 def slow(request):
     if limit := request.GET.get("limit"):
