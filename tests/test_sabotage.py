@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 
 from tests.conftest import Baker, Variables
-from tests.support import sabotage, template, variants
+from tests.support import sabotage, template, variants, zygotes
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.locks import locked
 from tests.support.sabotage import Sabotage
-from tests.support.suites import PYTEST
 
 Environments = Callable[[str], Environment]
 
 PROMISES = sabotage.catalogue()
 ROWS = [row for rows in PROMISES.values() for row in rows]
-QUIETLY = (*PYTEST, "-q", "-p", "no:cacheprovider")
+QUIETLY = ("-m", "pytest", "--layer", "-q", "-p", "no:cacheprovider")
 
 
 def compiled(project: Bake, tools: Environment) -> Bake:
@@ -27,7 +26,7 @@ def compiled(project: Bake, tools: Environment) -> Bake:
     folder = project.path.parent / "compiled"
     with locked(folder.with_suffix(".lock")):
         if not folder.exists():
-            project.copy(folder.with_suffix(".new")).run(tools, "python", "-m", "compileall", "-q", ".")
+            zygotes.python(project.copy(folder.with_suffix(".new")), tools, "-m", "compileall", "-q", ".")
             folder.with_suffix(".new").rename(folder)
     return Bake(folder / project.path.name, project.answers)
 
@@ -47,7 +46,7 @@ def test_a_sabotage_is_noticed(
         tools = environment(variant["django_version"])
         project = compiled(baked(**variant), tools).copy(tmp_path / variants.name(variant))
         row.apply(project)
-        output = project.run(tools, *QUIETLY, *sorted(tests), env=on_its_engine(variant), code=None)
+        output = zygotes.python(project, tools, *QUIETLY, *sorted(tests), env=on_its_engine(variant), code=None)
         if row.stops:
             assert row.stops in output, output
             assert " passed" not in output, output
