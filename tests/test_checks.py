@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker, Variables
-from tests.support import environments, settings, variants
+from tests.support import environments, settings, variants, zygotes
 from tests.support.environments import Environment
 from tests.support.suites import make
 from tests.support.variants import Variant
@@ -15,8 +15,9 @@ Environments = Callable[[str], Environment]
 
 # One process for several commands. An exit code other than 0 ends it.
 COMMANDS = """
-import sys
+import sys, warnings
 from django.core.management import execute_from_command_line
+warnings.simplefilter("ignore", RuntimeWarning)
 for words in sys.argv[1:]:
     execute_from_command_line(["manage.py", *words.split()])
 """
@@ -39,9 +40,10 @@ def test_django_checks_pass_in_production_and_no_migration_is_missing(
     project = baked(**variant)
     # On SQLite for every engine: Django asks a MySQL server for its features in order to check models.
     url = settings.sqlite(tmp_path)
-    output = project.run(
+    output = zygotes.python(
+        project,
         environment(variant["django_version"]),
-        *("python", "-W", "ignore::RuntimeWarning", "-c", COMMANDS),
+        *("-c", COMMANDS),
         *("check", "check --deploy", "makemigrations --check --dry-run"),
         env={
             **settings.production(project, url),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Baker, Variables
-from tests.support import variants
+from tests.support import variants, zygotes
 from tests.support.bakes import Bake
 from tests.support.environments import Environment
 from tests.support.own_postgres import running, wait_until
@@ -76,8 +76,11 @@ def test_the_suite_of_a_bake_passes(
 
 
 @variants.each()
-def test_the_users_tests_of_a_bake_pass(bake: Baker, tests_passed: Passed, variant: Variant) -> None:
-    assert tests_passed(bake(**variant), ("python", "-m", "pytest", "-p", "no:cacheprovider"))
+def test_the_users_tests_of_a_bake_pass(
+    bake: Baker, environment: Environments, on_its_engine: Variables, variant: Variant
+) -> None:
+    tools, words = environment(variant["django_version"]), ("-m", "pytest", "-p", "no:cacheprovider")
+    assert passed(zygotes.python(bake(**variant), tools, *words, env=on_its_engine(variant)))
 
 
 # On MySQL: elsewhere no run keeps its databases, but templates.

@@ -59,6 +59,7 @@ os.dup2(1, 2)
 os.chdir(folder)
 os.environ.clear()
 os.environ.update(environment)
+sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 if sys.argv[0] in ("-c", "-m"):
     sys.path.insert(0, "" if sys.argv[0] == "-c" else folder)
 else:
@@ -81,8 +82,9 @@ def python(
     code: int | None = 0,
     timeout: float = 900,
 ) -> str:
-    """Run Python in a project like `Bake.run`, and return its output.
+    """Run Python in a project, and return its output: like `Bake.run`, but without options of the interpreter.
 
+    Of the variables that the interpreter reads when it starts, only PYTHONDONTWRITEBYTECODE works.
     Raises AssertionError for another exit code, and TimeoutError after so many seconds.
     """
     path = {"PATH": f"{tools.bin}{os.pathsep}{os.environ['PATH']}"}
@@ -96,6 +98,7 @@ def python(
             if not select.select([zygote.stdout], [], [], timeout)[0]:
                 raise TimeoutError(f"{words} took more than {timeout} seconds:\n{_text(file.name)}")
             answer = zygote.stdout.readline()
+            assert answer, f"The process that forks for {words} has ended:\n{_text(file.name)}"
         except BaseException:
             # With the child, which is in its process group.
             os.killpg(zygote.pid, signal.SIGKILL)
@@ -103,7 +106,6 @@ def python(
             _zygote.cache_clear()
             raise
         output = _text(file.name)
-    assert answer, f"The process that forks for {words} has ended."
     assert code in (None, int(answer)), f"{words} ended with {answer.decode().strip()}:\n{output}"
     return output
 
