@@ -31,7 +31,7 @@ class ProcessTests(SimpleTestCase):
         self.addCleanup(self.end, child)
         parent.send_signal(signal.SIGKILL)
         # Its end of the pipe closes when it ends.
-        rest, _ = parent.communicate(timeout=60)
+        rest, _ = parent.communicate(timeout=20)
         self.assertEqual((rest, parent.returncode), ("", -signal.SIGKILL))
 
     def end(self, child: int) -> None:
