@@ -190,7 +190,7 @@ def test_commands_run_by_the_worker_of_the_tenants_server_and_again_after_an_out
     )
     assert "StateError: Cannot run note for 'early', which is pending" in early
     assert "UnknownTenantError: There is no tenant 'unknown'" in unknown
-    assert words == "ValueError: migrate_tenants takes no options here: --check."
+    assert words == "ValueError: migrate_tenants takes no options here: --check. Leave them out."
     assert seen["migrated"] == ["done (nothing to do)"] * 4
     by = {slug: f"{slug} by {server}" for slug, server in TENANTS.items()}
     assert seen["noted"] == [by["acme"], "horza: on purpose", by["chell"], by["vavatch"]]

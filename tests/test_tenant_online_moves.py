@@ -111,7 +111,8 @@ def test_what_is_not_replicated_is_refused_and_an_error_leaves_nothing(site: Sit
         ),
     ):
         server.execute(make, database)
-        assert f"Not replicated would be {name}: move it without --online." in site.manage(*move, status=1)
+        refusal = f"Logical replication would not copy {name}: move the tenant without --online."
+        assert refusal in site.manage(*move, status=1)
         server.execute(undo, database)
     site.servers["eu"].server.execute(f"REVOKE pg_create_subscription FROM {KEEPER}")
     assert "its user pg_create_subscription" in site.manage(*move, status=1)

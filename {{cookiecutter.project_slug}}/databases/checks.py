@@ -121,7 +121,7 @@ def check_hidden_routers(app_configs: Sequence[AppConfig] | None, **kwargs: Any)
         errors += [
             checks.Error(
                 f"{type(each).__name__} answers for {model._meta.label} before the router of the role "
-                f"{role_of_model(model)!r} is asked, so its rows would go elsewhere.",
+                f"{role_of_model(model)!r} is asked, so its rows would go to another database.",
                 hint="Let it return None for apps that are not its own, or put it after that router in "
                 "DATABASE_ROUTERS (databases.py).",
                 obj=model,

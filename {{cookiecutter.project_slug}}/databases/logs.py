@@ -142,7 +142,11 @@ class MailHandler(AdminEmailHandler):
         except Exception as error:
             # Others wait for this handler meanwhile. They must not wait for the mail server one after the other.
             self.paused_until = time.monotonic() + MAIL_PAUSE_SECONDS
-            logger.warning("No mail for %d seconds: the last one failed (%s)", MAIL_PAUSE_SECONDS, type(error).__name__)
+            logger.warning(
+                "No error is mailed for %d seconds, because the last mail failed (%s): check EMAIL_URL",
+                MAIL_PAUSE_SECONDS,
+                type(error).__name__,
+            )
 
     def send_mail(self, *args: Any, **kwargs: Any) -> None:
         # Django 5.2 would hide errors here, so each request would wait for a server that hangs.

@@ -69,7 +69,8 @@ def _migrate_role(role: Any, primary: Result, *, pending_only: bool) -> Iterator
     if primary.error:
         yield Result(role.label, [], skipped="default failed")
     elif pending_only and any(each.startswith(f"{role.label}.") for each in primary.migrations):
-        yield Result(role.label, [], skipped="default lacks migrations of its registry: migrate that first")
+        skipped = "default lacks migrations of its registry: run `migrate_databases default` first"
+        yield Result(role.label, [], skipped=skipped)
     else:
         try:
             yield from role.migrate_databases(pending_only=pending_only)

@@ -139,7 +139,8 @@ def _add_history(report: Report, connection: BaseDatabaseWrapper, present: set[s
         total += len(applied)
         report.details[config.label] = f"{len(applied)} of {len(ours)} applied"
         if applied != ours:
-            report.problems.append(f"{config.label}: {len(ours - applied)} migrations to apply")
+            pending = _number(len(ours - applied), "migration")
+            report.problems.append(f"{config.label}: {pending} to apply: run `migrate_databases`")
         elif missing := _tables(config, report.alias) - present:
             # As after the move of an app whose migrations were recorded here before.
             report.problems.append(

@@ -24,7 +24,7 @@ ROWS = 5
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the databases. Raises `Http404` unless `DEBUG` is on: the page shows rows without asking for a login."""
     if not settings.DEBUG:
-        raise Http404("The overview is a page for development.")
+        raise Http404("The overview is shown only while DEBUG is on.")
     databases = [(report, _rows(report)) for report in report_all()]
     return render(request, "databases/overview.html", {"site_name": _site_name(), "databases": databases})
 

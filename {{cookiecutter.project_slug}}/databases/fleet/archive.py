@@ -86,7 +86,7 @@ def verify_one() -> TenantArtifact:
     """Verify one archive of all, chosen at random. Raises like `verify`, and `TenantError` if there is none."""
     slugs = list(Tenant.objects.filter(status=FleetStatus.ARCHIVED).values_list("slug", flat=True))
     if not slugs:
-        raise TenantError("There is no archived tenant.")
+        raise TenantError("There is no archived tenant whose archive could be verified: `archive_tenant` makes one.")
     return verify(secrets.choice(slugs))
 
 
@@ -100,11 +100,14 @@ def archive_of(tenant: Tenant, file: Path | None = None) -> tuple[TenantArtifact
     path = file or Path(newest.path if newest else "")
     if newest is None or not path.is_file():
         raise TenantError(
-            f"There is no archive of {tenant.slug!r} at {path}: put it back, or restore it from elsewhere (--from)."
+            f"There is no archive of {tenant.slug!r} at {path}: put the file back, or name where it is (--from)."
         )
     found = archives.filter(sha256=dumps.sha256_of(path)).last()
     if found is None:
-        raise TenantError(f"{path} is not the archive of {tenant.slug!r} that was verified: its SHA-256 differs.")
+        raise TenantError(
+            f"{path} is not the archive of {tenant.slug!r} that was verified: its SHA-256 differs. Put a good copy in "
+            "its place, or name where one is (--from)."
+        )
     return found, path
 
 

@@ -86,7 +86,10 @@ def _servers(by_size: bool) -> list[Server]:
             # A pending tenant may have no database yet.
             weight = usage.get(database, Usage(0, 0)).size if by_size else 1
             if weight is None:
-                raise ValueError(f"The size of {slug!r} on {name!r} is not known: its user needs pg_read_all_stats.")
+                raise ValueError(
+                    f"The size of the database of {slug!r} is unknown: grant pg_read_all_stats to the user of the "
+                    f"server {name!r} in TENANT_SERVERS."
+                )
             server.number += 1
             server.weight += weight
             if status == Status.ACTIVE:

@@ -29,7 +29,7 @@ def fan_out(command: str, slugs: Iterable[str], *words: str) -> GroupResult:
     `StateError` for a tenant that has no database, and `ValueError` for other words of `migrate_tenants`.
     """
     if command == MIGRATE and words:
-        raise ValueError(f"{MIGRATE} takes no options here: {' '.join(words)}.")
+        raise ValueError(f"{MIGRATE} takes no options here: {' '.join(words)}. Leave them out.")
     wanted = list(dict.fromkeys(slugs))
     known = Tenant.objects.in_bulk(wanted, field_name="slug")
     tenants = [known.get(slug) or find(slug) for slug in wanted]

@@ -61,9 +61,10 @@ def check_room(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[c
     """Return an error for each entry of `TENANT_ROOM` for an unknown server, or that is no number of tenants."""
     return [
         checks.Error(
-            f"TENANT_ROOM[{server!r}] is {room!r}"
-            + (", and TENANT_SERVERS has no such server." if server not in settings.TENANT_SERVERS else "."),
-            hint="By name of a server in TENANT_SERVERS, give the number of tenants that it is meant for, 0 or more.",
+            f"TENANT_ROOM[{server!r}] is {room!r}, "
+            + ("not a number of tenants." if server in settings.TENANT_SERVERS else "but there is no such server."),
+            hint="In TENANT_ROOM (databases.py), map the name of a server in TENANT_SERVERS to the number of tenants "
+            "that it is meant for, 0 or more.",
             id="databases.E023",
         )
         for server, room in settings.TENANT_ROOM.items()

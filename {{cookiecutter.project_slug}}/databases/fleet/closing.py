@@ -124,7 +124,8 @@ def _end_sessions(
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         return not sessions
 
-    wait_until(have_ended, timeout + ENDING, f"Sessions on {database} do not end: end them, and try again.")
+    late = f"Sessions on {database} do not end: end them, and run this again."
+    wait_until(have_ended, timeout + ENDING, late)
 
 
 def wait_until(is_done: Callable[[], bool], seconds: float, late: str) -> None:

@@ -84,5 +84,6 @@ def refuse_difference(expected: Content, found: Content, what: str) -> None:
         return
     names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     raise DifferenceError(
-        f"{what} does not hold what its source held: it differs in {', '.join(names)}. Nothing was switched or closed."
+        f"{what} does not hold what its source held: it differs in {', '.join(names)}. Nothing was switched or "
+        "closed. See what wrote to it, and run this again."
     )

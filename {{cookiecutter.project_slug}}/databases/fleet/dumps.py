@@ -51,7 +51,7 @@ def copy(source: dict[str, Any], target: dict[str, Any], *options: str) -> None:
     """Fill an empty database from another one, without a file. Raises `DumpError`. `options`: of `pg_dump`."""
     version = _version(target)
     if _version(source) > version:
-        raise DumpError(f"The new server is PostgreSQL {version}, which is older than the present one: name another.")
+        raise DumpError(f"The new server is PostgreSQL {version}, older than the tenant's own: name a newer server.")
     with _running(LOAD, target, stdin=subprocess.PIPE) as loading:
         try:
             # Inside the other block: if the dump fails, its error is raised, and loading is killed.
@@ -122,7 +122,10 @@ def _running(
             yield process
             code = process.wait(SECONDS["work"])
         except subprocess.TimeoutExpired as error:
-            raise DumpError(f"{program} did not end within {SECONDS['work']:g} s on {config['NAME']}") from error
+            raise DumpError(
+                f"{program} did not end within {SECONDS['work']:g} s on {config['NAME']}: see what it waits for there, "
+                "and run this again."
+            ) from error
         finally:
             # Nothing happens if it has ended.
             process.kill()

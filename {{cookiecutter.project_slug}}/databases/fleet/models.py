@@ -101,7 +101,7 @@ def refuse_lost(artifact: TenantArtifact) -> None:
     Call it in the transaction that finishes the artifact.
     """
     if TenantArtifact.objects.select_for_update().filter(pk=artifact.pk).first() is None:
-        raise TenantError(f"Another process has worked on {artifact.tenant.slug!r} meanwhile: run this again.")
+        raise TenantError(f"Another process has worked on {artifact.tenant.slug!r} in the meantime: run this again.")
 
 
 def has_unfinished(tenant: Tenant) -> bool:
@@ -118,7 +118,8 @@ def discard_unfinished(tenant: Tenant) -> None:
             discard(artifact)
         except Exception as error:
             # Not raised: a tenant must not wait for a server that it does not use.
-            logger.warning("%s is left, and the next operation tries again: %s", artifact, one_line(error))
+            again = "the next operation on the tenant tries to drop it again"
+            logger.warning("%s is left, and %s: %s", artifact, again, one_line(error))
 
 
 def _stop_replication(tenant: Tenant, target: TenantArtifact) -> None:
@@ -136,7 +137,7 @@ def discard(artifact: TenantArtifact) -> None:
     Raises `ValueError` for an archive, which may be all that is left of a tenant, and database errors.
     """
     if artifact.kind == Kind.ARCHIVE:
-        raise ValueError(f"{artifact} must be deleted manually.")
+        raise ValueError(f"{artifact} is not deleted by commands: delete it manually, if nothing needs it.")
     if artifact.path:
         Path(artifact.path).unlink(missing_ok=True)
     else:

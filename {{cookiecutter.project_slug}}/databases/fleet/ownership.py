@@ -83,7 +83,8 @@ def close_to_others(tenant: Tenant, database: str, cursor: Any) -> None:
     found = roles.owner_in(cursor, database)
     if found != roles.owner_of(tenant):
         raise TenantError(
-            f"The database {database!r} exists and was not made for {tenant.slug!r}: its owner is {found}."
+            f"The database {database!r} exists and was not made for {tenant.slug!r}: its owner is {found}. Name "
+            "another one with --database."
         )
     _open(cursor, database)
 

@@ -49,7 +49,7 @@ def server_for(slug: str) -> str:
     if not free:
         raise ValueError(
             f"No server has room for the tenant {slug!r}: all {len(settings.TENANT_SERVERS)} servers have as many "
-            "tenants as TENANT_ROOM says: add a server, raise TENANT_ROOM, or name a server with --server."
+            "tenants as TENANT_ROOM says. Add a server, raise TENANT_ROOM, or name a server with --server."
         )
     return min(free, key=lambda server: numbers.get(server, 0) / room_of(server))
 
@@ -64,4 +64,6 @@ def _refuse_artifact(tenant: Tenant) -> None:
     others = TenantArtifact.objects.exclude(tenant__slug=tenant.slug).select_related("tenant")
     for artifact in others.filter(database__iexact=tenant.database):
         if artifact.server in settings.TENANT_SERVERS and database_key(artifact.connection_settings()) == key:
-            raise ValueError(f"The database {tenant.database!r} on {tenant.server!r} is taken: {artifact}.")
+            raise ValueError(
+                f"The database {tenant.database!r} on {tenant.server!r} is taken: {artifact}. Name another database."
+            )

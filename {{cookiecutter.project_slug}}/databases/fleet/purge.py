@@ -41,7 +41,10 @@ def refuse_last(artifact: TenantArtifact) -> None:
     if tenant.status == FleetStatus.ARCHIVED:
         archive_of(tenant)
     elif (tenant.server, tenant.database) == (artifact.server, artifact.database):
-        raise TenantError(f"{artifact.database!r} is the database of {tenant.slug!r}, which is {tenant.status}.")
+        raise TenantError(
+            f"{artifact.database!r} is the database of {tenant.slug!r}, which is {tenant.status}, so it is not "
+            "dropped. Archive or move the tenant first."
+        )
     else:
         _refuse_missing(tenant)
 
@@ -65,4 +68,7 @@ def _refuse_missing(tenant: Tenant) -> None:
         found = identity.read(connection)
         identity.refuse_others(connection, tenant, found)
     if found is None:
-        raise TenantError(f"The present database of {tenant.slug!r} does not say that it is the tenant's.")
+        raise TenantError(
+            f"The current database of {tenant.slug!r} does not say that it is the tenant's: its identity row is "
+            "missing. Run `migrate_tenants`, which writes the row, if the database is the right one."
+        )

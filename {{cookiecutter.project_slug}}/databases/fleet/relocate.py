@@ -85,7 +85,7 @@ def move_online(slug: str, server: str, *, timeout: float = 10, copying: float =
 def _refuse(slug: str, server: str) -> None:
     refuse_unknown_server(server)
     if find(slug).server == server:
-        raise ValueError(f"The tenant {slug!r} is on {server!r} already.")
+        raise ValueError(f"The tenant {slug!r} is on {server!r} already: name another server.")
 
 
 def _switch(tenant: Tenant, target: TenantArtifact) -> None:

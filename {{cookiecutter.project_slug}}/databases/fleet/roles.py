@@ -119,7 +119,11 @@ def drop(tenant: Tenant, config: dict[str, Any]) -> None:
             # Another tenant has granted them something in its own database. They stay, without a login.
             if getattr(error.__cause__, "sqlstate", None) not in STILL_USED:
                 raise
-            logger.warning("The roles of the tenant %s are left: %s", tenant.slug, one_line(error))
+            logger.warning(
+                "The roles of the tenant %s could not be dropped, and cannot log in any more: drop them manually. %s",
+                tenant.slug,
+                one_line(error),
+            )
 
 
 def owner_in(cursor: Any, database: str) -> str | None:

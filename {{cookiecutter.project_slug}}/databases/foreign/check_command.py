@@ -83,7 +83,7 @@ class CheckCommand(BaseCommand):
             return Result(source, read_findings(source), read_all(source) if has_contract else {})
         except DatabaseError as error:
             # The class only: a message of the driver may contain addresses and users.
-            return Result(source, [], {}, f"cannot be read ({type(error).__name__}).")
+            return Result(source, [], {}, f"cannot be read ({type(error).__name__}): check its address and its server.")
 
 
 def read_all(source: Source) -> contract_check.Tables:

@@ -86,7 +86,7 @@ def connect(url: str) -> Any:
         place = {"host": parts.hostname or "localhost", "port": parts.port or 3306}
         login = {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
         return driver.connect(**place, **login, database=parts.path[1:]), engine
-    raise ImportError(f"None of these drivers is installed: {', '.join(DRIVERS[engine])}")
+    raise ImportError(f"No driver for {engine} is installed: install {' or '.join(DRIVERS[engine])}.")
 
 
 def main(arguments: list[str]) -> int:

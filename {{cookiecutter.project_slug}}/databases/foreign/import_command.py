@@ -48,7 +48,7 @@ class ImportCommand(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         if bool(options["tables"] or options["view"] or options["schema"]) != bool(options["into"]):
-            raise CommandError("--tables, --view and --schema need --into, and --into needs one of them.")
+            raise CommandError("Write --into with --tables, --view or --schema: each needs the other.")
         if options["into"] and (options["labels"] or options["all"]):
             raise CommandError("Name apps or --all in one run, and --into in another.")
         source = self.source(options)
@@ -60,7 +60,8 @@ class ImportCommand(BaseCommand):
                     self.stdout.write(f"{name}: row-level security may hide rows from this project's database user.")
         except DatabaseError as error:
             # The class only: a message of the driver may contain addresses and users.
-            raise CommandError(f"{source.name} cannot be read ({type(error).__name__}).", returncode=2) from None
+            why = f"{source.name} cannot be read ({type(error).__name__}): check its address and its server."
+            raise CommandError(why, returncode=2) from None
         failed |= {name: why for name, table in tables.items() if (why := why_no_class(table))}
         tables = {name: table for name, table in tables.items() if name not in failed}
         labels = {each._meta.db_table: each._meta.label for each in source.copied_models()}
@@ -115,7 +116,7 @@ class ImportCommand(BaseCommand):
         has_schemas = connection.vendor == "postgresql"
         kinds = table_kinds(connection, schema) if has_schemas or not schema else {}
         if schema and not kinds:
-            raise CommandError(f"{source.name} has no schema {schema!r}, or it is empty.")
+            raise CommandError(f"{source.name} has no schema {schema!r}, or it is empty: correct --schema.")
         names = {bare(name): name for name in sorted(kinds) if kinds[name] == "t" and name != "django_migrations"}
         if options["labels"] or options["all"]:
             known = directory(connection, kinds)
@@ -123,14 +124,14 @@ class ImportCommand(BaseCommand):
             there = {label for _, label, *_ in placed}
             if unknown := {*options["labels"]} - there:
                 raise CommandError(
-                    f"{source.name} has no app {', '.join(unknown)}. There are: {', '.join(sorted(there))}."
+                    f"{source.name} has no app {', '.join(unknown)}. Name one of: {', '.join(sorted(there))}."
                 )
             yield from (each for each in placed if options["all"] or each[1] in options["labels"])
         everything = ["*"] if options["schema"] and not options["view"] else []
         for pattern in options["tables"] or everything:
             matching = [name for name in names if fnmatchcase(name, pattern)]
             if not matching:
-                raise CommandError(f"{source.name} has no table {pattern!r}. There are: {', '.join([*names][:10])} …")
+                raise CommandError(f"{source.name} has no table {pattern!r}. Name one: {', '.join([*names][:10])} …")
             yield from ((names[name], options["into"], camel(name), "") for name in matching)
         views = {bare(name): name for name in kinds}
         for name, _, key in (view.rpartition(":") for view in options["view"]):

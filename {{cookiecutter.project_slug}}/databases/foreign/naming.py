@@ -78,7 +78,10 @@ def app_for(label: str, copied: set[str], role: str) -> str:
         free = app.isidentifier() and not iskeyword(app) and app not in apps.app_configs and find_spec(app) is None
         if app in copied or free or roles_of(app) == {role}:
             return app
-    raise CommandError(f"There is no name for the app {label!r}: it and 'upstream_{label}' are taken.")
+    raise CommandError(
+        f"There is no name for the app {label!r}: it and 'upstream_{label}' are taken. Copy its tables with --tables "
+        "and --into."
+    )
 
 
 def normalized(name: str, used: list[str], is_relation: bool) -> str:

@@ -38,7 +38,9 @@ def load_seed(folder: Path, historical: Apps, alias: str) -> None:
     """
     if not is_foreign(alias) or not is_test_database(alias):
         # An error, not a return: Django would record the migration as applied.
-        raise RuntimeError(f"Seeds are for the test databases of foreign databases, and {alias!r} is not one.")
+        raise RuntimeError(
+            f"Seeds are for the test databases of foreign databases, and {alias!r} is not one: use loaddata."
+        )
     load_fixture(folder / f"{role_of_alias(alias)}.json", historical, alias)
 
 

@@ -13,6 +13,8 @@ from databases.foreign.drift import read_findings
 from databases.mirror.router import MIRROR
 from databases.mirror.source import SOURCE
 
+HARMLESS = "Reads are right. To copy the change, run import_mirror_models."
+
 
 def install() -> None:
     """Register the check. With this tag, it runs only if `--database` or the tag itself selects it."""
@@ -33,6 +35,6 @@ def check_drift(
     return [
         checks.Error(f"{each.model}: {each.message}.", hint="Run import_mirror_models.", id="databases.E007")
         if each.level == "error"
-        else checks.Info(f"{each.model}: {each.message}.", id="databases.I001")
+        else checks.Info(f"{each.model}: {each.message}.", hint=HARMLESS, id="databases.I001")
         for each in findings
     ]

@@ -73,7 +73,10 @@ def _guard(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if connection.alias != MIRROR or is_test_database(MIRROR):
         return
     if connection.vendor not in READ_ONLY:
-        raise ImproperlyConfigured(f"The mirror cannot be guarded: READ_ONLY has no statement for {connection.vendor}.")
+        raise ImproperlyConfigured(
+            f"The mirror cannot be made read-only: add a statement for {connection.vendor} to READ_ONLY in "
+            "databases/read_only.py."
+        )
     if _refuse_writes not in connection.execute_wrappers:
         connection.execute_wrappers.append(_refuse_writes)
     make_read_only(connection)

@@ -27,7 +27,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     return [
         checks.Error(
             f"READ_FROM_PRIMARY names {name!r}, which is neither an installed app nor a model (app.Model).",
-            hint="Correct it in databases.py.",
+            hint="Correct the name in READ_FROM_PRIMARY (databases.py).",
             id="databases.E019",
         )
         for name in settings.READ_FROM_PRIMARY
@@ -69,14 +69,14 @@ def check_servers(
         status = status_of(alias)
         if "problem" in status:
             said = f"{alias} {status['problem']}, so nothing is read from it."
-            hint = "Mend the server, or correct its URL in REPLICA_DATABASE_URLS."
+            hint = "Repair the server, or correct its URL in REPLICA_DATABASE_URLS."
             found.append(checks.Warning(said, hint=hint, id="databases.W006"))
         if "unverified" in status:
             functions = "pg_control_system(), pg_control_recovery()"
             found.append(
                 checks.Warning(
-                    f"{alias}: its user may not ask for the {status['unverified']} of the server, so a server that "
-                    "follows another primary is noticed by its position alone.",
+                    f"{alias}: its user may not ask for the {status['unverified']} of the server, so a replica of "
+                    "another primary is recognized by its position alone.",
                     hint=f"On the primary: GRANT EXECUTE ON FUNCTION {functions} TO the user of the project.",
                     id="databases.W007",
                 )

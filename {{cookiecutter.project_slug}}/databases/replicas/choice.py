@@ -115,7 +115,7 @@ def _report(alias: str, reason: str) -> None:
     if bool(reason) != known.is_reported and reason not in (watch.UNKNOWN_LAG, watch.UNASKED):
         known.is_reported = bool(reason)
         logger.warning(
-            "The replica %s %s", alias, f"{reason}; others answer until it is well" if reason else "is used again"
+            "The replica %s %s", alias, f"{reason}; others answer until it is healthy" if reason else "is used again"
         )
 
 

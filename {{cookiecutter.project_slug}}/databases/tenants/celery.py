@@ -60,7 +60,10 @@ class TenantTask(Task):
         if named is None:
             raise self._no_tenant()
         if slug not in (None, named):
-            raise CrossTenantError(f"{self.name} was sent for the tenant {named!r} under the tenant {slug!r}.")
+            raise CrossTenantError(
+                f"{self.name} was sent for the tenant {named!r} under the tenant {slug!r}: send it inside "
+                f"`with use_tenant({named!r}, switch=True):`."
+            )
         return {**(headers or {}), HEADER: named}
 
     def _no_tenant(self) -> NoTenantError:

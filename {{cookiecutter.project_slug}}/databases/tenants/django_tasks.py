@@ -51,7 +51,10 @@ class TenantTask(Task):
                 f"{self.module_path} was enqueued without a tenant: enqueue it inside `with use_tenant(slug):`."
             )
         if slug not in (None, named):
-            raise CrossTenantError(f"{self.module_path} was enqueued for the tenant {named!r} under {slug!r}.")
+            raise CrossTenantError(
+                f"{self.module_path} was enqueued for the tenant {named!r} under {slug!r}: enqueue it inside "
+                f"`with use_tenant({named!r}, switch=True):`."
+            )
         return {**kwargs, ARGUMENT: named}
 
 

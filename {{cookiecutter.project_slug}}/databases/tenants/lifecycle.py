@@ -74,7 +74,7 @@ def rename_tenant(slug: str, host: str) -> Tenant:
         with transaction.atomic(using=router.db_for_write(Tenant)):
             Tenant.objects.filter(pk=tenant.pk).update(host=host)
     except IntegrityError as error:
-        raise ValueError(f"The host {host!r} is another tenant's: choose another.") from error
+        raise ValueError(f"The host {host!r} belongs to another tenant: choose another.") from error
     cache.forget(slug)
     return find(slug)
 
@@ -110,7 +110,7 @@ def refuse_transaction() -> None:
     except RuntimeError:
         raise TenantError(
             "A tenant's database is not made, moved, archived or purged inside a transaction, because a rollback would "
-            "leave it without what the registry says of it: do it outside of atomic(), for example in on_commit()."
+            "undo the row in the registry and not the database: do it outside of atomic(), for example in on_commit()."
         ) from None
 
 
@@ -127,7 +127,7 @@ def _refuse_shared_database(tenant: Tenant) -> None:
             # With neither user nor password: a tenant whose key is missing must not block the others.
             row = Tenant(slug=other.slug, server=other.server, database=other.database)
             if database_key(row.connection_settings()) == key:
-                raise ValueError(f"The database {place} belongs to the tenant {other.slug!r} already.")
+                raise ValueError(f"The database {place} belongs to the tenant {other.slug!r} already: name another.")
     for alias, config in settings.DATABASES.items():
         if alias != tenant.alias and database_key(config) == key:
             raise ValueError(f"The database {place} is that of {alias!r}: name another.")

@@ -110,7 +110,8 @@ def deadline(connection: BaseDatabaseWrapper, limit: str) -> Iterator[None]:
         yield
     except Exception as error:
         if late.is_set():
-            raise TenantError(f"its database did not answer within {SECONDS[limit]:g} s") from error
+            why = f"its database did not answer within {SECONDS[limit]:g} s: check its server, and run this again"
+            raise TenantError(why) from error
         raise
     finally:
         timer.cancel()

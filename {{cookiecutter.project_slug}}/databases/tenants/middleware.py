@@ -7,11 +7,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver, get_script_prefix, set_script_prefix
-from django.views.defaults import page_not_found
 
 from databases.availability import unavailable_database
 from databases.tenants.context import NoTenantError, TenantUnavailableError, UnknownTenantError, tenant_block
@@ -71,14 +70,15 @@ class TenantMiddleware:
         tenant = request.tenant  # type: ignore[attr-defined]
         if isinstance(exception, NoTenantError) and tenant is None:
             logger.warning("A tenant's page was requested on the central host: %s", request.path)
-            return page_not_found(request, exception)
+            return no_site(request, f"{request.path} needs a tenant, and this host has none. {exception}")
         if isinstance(exception, TenantUnavailableError):
             return unavailable(str(exception))
         if tenant is not None and unavailable_database(exception) == tenant.alias:
             # Only the class: messages of drivers contain the address, and some the user.
-            reason = f"The tenant's database is unavailable ({type(exception.__cause__).__name__})"
-            logger.warning(reason)
-            return unavailable(reason)
+            cause = type(exception.__cause__).__name__
+            logger.warning("The database of %r is unavailable (%s)", tenant.slug, cause)
+            cure = "check its server, which `manage.py list_tenants` names"
+            return unavailable(f"The database of {tenant.slug!r} is unavailable ({cause}): {cure}.")
         return None
 
 
@@ -98,9 +98,8 @@ def find_tenant(request: HttpRequest) -> HttpResponse | None:
         set_script_prefix(f"{get_script_prefix().removesuffix('/')}{place.prefix}/")
     if tenant is None or tenant.state.is_served:
         return None
-    if tenant.state.is_gone:
-        raise Http404("The site of this host was closed.")
-    return unavailable(f"The tenant {tenant.slug!r} is {tenant.status}: {tenant.state.way_out}.")
+    reason = f"The tenant {tenant.slug!r} is {tenant.status}: {tenant.state.way_out}."
+    return no_site(request, reason) if tenant.state.is_gone else unavailable(reason)
 
 
 def keep_tenant(response: HttpResponseBase, tenant: TenantInfo | None) -> HttpResponseBase:

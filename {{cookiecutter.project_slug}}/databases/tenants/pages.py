@@ -9,6 +9,7 @@ from django.http.request import split_domain_port
 from django.utils.html import format_html, format_html_join
 
 from databases.tenants.registry import Tenant
+from databases.tenants.resolvers import PATH
 
 RETRY_AFTER_SECONDS = 300
 #: The number of tenants that the page for an unknown host lists.
@@ -23,24 +24,24 @@ def unavailable(reason: str) -> HttpResponse:
 
 
 def no_site(request: HttpRequest, reason: str) -> HttpResponse:
-    """Return a page that lists the sites. Raises `Http404` unless `DEBUG` is on."""
+    """Return a page with the reason and the sites that there are. Raises `Http404` unless `DEBUG` is on."""
     if not settings.DEBUG:
         raise Http404("There is no site at this host.")
     try:
-        hosts = [*Tenant.objects.values_list("host", flat=True)[:LISTED]]
+        tenants = [*Tenant.objects.values_list("slug", "host")[:LISTED]]
     except DatabaseError:
-        hosts = []
+        tenants = []
     port = split_domain_port(request.get_host())[1]
-    port = f":{port}" if port else ""
-    names = [settings.SITE_DOMAIN, *(f"{host}.{settings.SITE_DOMAIN}" for host in hosts)]
-    links = format_html_join(
-        "", '<li><a href="{}">{}</a></li>', ((f"{request.scheme}://{name}{port}/", name) for name in names)
-    )
+    domain = f"{settings.SITE_DOMAIN}:{port}" if port else settings.SITE_DOMAIN
+    by_path = settings.TENANT_RESOLVER.endswith(".by_path")
+    sites = [domain, *(f"{domain}/{PATH}/{slug}" if by_path else f"{host}.{domain}" for slug, host in tenants)]
+    links = format_html_join("", '<li><a href="{0}://{1}/">{1}</a></li>', ((request.scheme, site) for site in sites))
     page = format_html(
-        "<!doctype html><title>No site here</title><h1>There is no site at {}</h1><p>{} These sites are known:</p>"
+        "<!doctype html><title>Not found</title><h1>Not found: {}{}</h1><p>{}</p><p>These sites are known:</p>"
         "<ul>{}</ul><p>Make another one with <code>manage.py create_tenant</code>. This page is shown because "
         "<code>DEBUG</code> is on.</p>",
         request.get_host(),
+        request.path,
         reason,
         links,
     )

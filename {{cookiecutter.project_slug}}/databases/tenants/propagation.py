@@ -21,7 +21,9 @@ def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
     and `TypeError` for coroutine functions and generators, whose bodies run later; tasks keep their tenant anyway.
     """
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError("carry_tenant() is for plain functions: a task keeps the tenant that it was created under.")
+        raise TypeError(
+            "carry_tenant() is for plain functions: leave it out, because a task keeps the tenant that it was created in."
+        )
     slug, home = current_tenant().slug, threading.get_ident()
 
     @functools.wraps(function)

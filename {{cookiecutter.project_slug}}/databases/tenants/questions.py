@@ -118,5 +118,6 @@ class Questions:
 
 def _down(key: Key) -> RegistryDownError:
     return RegistryDownError(
-        f"This process does not know the tenant with the {key[0]} {key[1]!r}, and the database of the registry is down."
+        f"This process does not know the tenant with the {key[0]} {key[1]!r}, and the database of the registry, the "
+        "primary, is down: check its server."
     )

@@ -151,7 +151,8 @@ class TenantInfo(_Named):
     def _on_its_server(self) -> dict[str, Any]:
         if not re.fullmatch(DATABASE, self.database):
             raise ValueError(
-                f"{self.database!r} cannot be a database's name here: use at most 63 letters, digits and _ . -"
+                f"{self.database!r} cannot be a database's name here: use at most 63 letters, digits, dots, "
+                "hyphens and underscores."
             )
         if self.server not in settings.TENANT_SERVERS:
             raise LookupError(f"The server {self.server!r} of tenant {self.slug!r} is not in TENANT_SERVERS: add it.")

@@ -71,5 +71,5 @@ def resolve_scope(scope: dict[str, Any]) -> Place:
     sent = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin1")
     host = split_domain_port(sent)[0]
     if not validate_host(host, settings.ALLOWED_HOSTS):
-        raise UnknownTenantError(f"The host {sent!r} is not in ALLOWED_HOSTS.")
+        raise UnknownTenantError(f"The host {sent!r} is not in ALLOWED_HOSTS: add it there.")
     return resolve(host, scope["path"])

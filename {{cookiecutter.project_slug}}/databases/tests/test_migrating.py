@@ -143,7 +143,8 @@ class RoleTests(TransactionTestCase):
         role.migrate_databases.assert_not_called()
 
     def test_a_name_that_is_not_one_of_our_databases_is_an_error(self):
-        self.assertEqual(run("default", "nowhere"), ([], f"'nowhere' is not in OWN_DATABASES ({', '.join(OWN)})."))
+        refusal = f"'nowhere' is not in OWN_DATABASES: name {' or '.join(OWN)}."
+        self.assertEqual(run("default", "nowhere"), ([], refusal))
 
     def test_a_registry_without_its_tables_is_named_and_not_read(self):
         role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")
@@ -153,7 +154,8 @@ class RoleTests(TransactionTestCase):
             mock.patch.object(migrating, "_migrate", lambda alias, **options: before._replace(database=alias)),
         ):
             lines, error = run("--plan")
-            self.assertIn("elsewhere: skipped: default lacks migrations of its registry: migrate that first", lines)
+            skipped = "default lacks migrations of its registry: run `migrate_databases default` first"
+            self.assertIn(f"elsewhere: skipped: {skipped}", lines)
             self.assertEqual(error, "")
             role.migrate_databases.assert_not_called()
             # Without --plan these have been applied.

@@ -71,7 +71,8 @@ class ReportTests(TransactionTestCase):
         recorder = MigrationRecorder(connection)
         recorder.record_unapplied("layer_notebook", "0001_initial")
         self.addCleanup(recorder.record_applied, "layer_notebook", "0001_initial")
-        self.assertEqual(report_on("default").problems, ["layer_notebook: 1 migrations to apply"])
+        problem = "layer_notebook: 1 migration to apply: run `migrate_databases`"
+        self.assertEqual(report_on("default").problems, [problem])
         self.assertRegex(printed()[1], "^Unhealthy: default")
 
     def test_a_migration_that_is_recorded_without_its_table_is_a_problem(self):

@@ -58,7 +58,7 @@ class ArchiveTests(FleetTestCase):
     def test_it_is_restored_to_another_server_and_from_a_file_that_was_moved(self):
         path = Path(self.archive().path)
         moved = path.rename(self.folder / "elsewhere.pgdump")
-        with self.assertRaisesMessage(TenantError, "put it back, or restore it from elsewhere (--from)"):
+        with self.assertRaisesMessage(TenantError, "put the file back, or name where it is (--from)"):
             archive.restore("acme")
         with self.assertRaisesMessage(ValueError, "There is no server 'gone'"):
             archive.restore("acme", moved, "gone")
@@ -161,7 +161,7 @@ class ArchiveTests(FleetTestCase):
     def test_an_archive_is_never_discarded(self):
         path = self.folder / "x"
         path.touch()
-        with self.assertRaisesMessage(ValueError, "must be deleted manually"):
+        with self.assertRaisesMessage(ValueError, "delete it manually"):
             discard(TenantArtifact(tenant=self.row(), kind=Kind.ARCHIVE, path=str(path)))
         self.assertTrue(path.exists())
 
@@ -222,7 +222,7 @@ class ArchiveTests(FleetTestCase):
         with killed(), mock.patch.object(dumps, "load", side_effect=PowerCut), self.assertRaises(PowerCut):
             archive.restore("acme")
         moved = path.rename(self.folder / "elsewhere.pgdump")
-        with self.assertRaisesMessage(TenantError, "put it back, or restore it from elsewhere (--from)"):
+        with self.assertRaisesMessage(TenantError, "put the file back, or name where it is (--from)"):
             archive.restore("acme")
         moved.rename(path)
         self.assert_archived()
@@ -240,7 +240,7 @@ class ArchiveTests(FleetTestCase):
         def lose(*_: object) -> None:
             TenantArtifact.objects.filter(kind__in=UNFINISHED).delete()
 
-        lost = "Another process has worked on 'acme' meanwhile: run this again."
+        lost = "Another process has worked on 'acme' in the meantime: run this again."
         for place, work in (
             (archive, self.archive),
             (relocate, lambda: relocate.move("acme", "eu")),
@@ -355,7 +355,7 @@ class PurgeTests(FleetTestCase):
     def test_without_its_file_or_with_another_one_it_is_kept(self):
         path = Path(self.archive().path)
         self.age()
-        for spoil, reason in ((lambda: path.write_bytes(b"x"), "SHA-256 differs"), (path.unlink, "put it back")):
+        for spoil, reason in ((lambda: path.write_bytes(b"x"), "SHA-256 differs"), (path.unlink, "put the file back")):
             spoil()
             printed, error = self.purge("--older-than", "30d")
             self.assertIn(reason, printed)

@@ -157,7 +157,7 @@ class PlanTests(PlanTestCase):
         Tenant.objects.create(slug="new", database="new", server="default")
         self.assertEqual(len(plan(by_size=True)), 1)
         self.fill("second", None)
-        with self.assertRaisesMessage(ValueError, "The size of 'second-2' on 'second' is not known"):
+        with self.assertRaisesMessage(ValueError, "The size of the database of 'second-2' is unknown"):
             plan(by_size=True)
 
 

@@ -9,6 +9,7 @@ from django.test import SimpleTestCase, override_settings
 from django.urls import path
 
 from databases.fleet.states import FleetStatus
+from databases.tenants import pages
 from databases.tenants.models import Tenant
 from databases.tenants.registry_cache import cache
 from databases.tenants.tests.test_requests import responses
@@ -39,3 +40,11 @@ class StatusTests(SimpleTestCase):
                     with self.subTest(status, stack=stack):
                         self.assertEqual(response.status_code, expected)
                         self.assertEqual("Retry-After" in response.headers, expected == 503)
+
+    @override_settings(DEBUG=True)
+    def test_an_archived_tenant_says_in_debug_mode_how_to_restore_it(self):
+        tenant = Tenant(slug="acme", database="acme", status=FleetStatus.ARCHIVED).info
+        with mock.patch.object(cache, "by_host", return_value=tenant), mock.patch.object(pages, "Tenant"):
+            for stack, response in responses("/", "acme.testserver"):
+                with self.subTest(stack=stack):
+                    self.assertContains(response, "`restore_tenant`", status_code=404)

@@ -123,7 +123,7 @@ class MoveTests(FleetTestCase):
         cleaning = mock.patch.object(replication, "clean", wraps=replication.clean)
         with cleaning as cleaned, self.assertLogs("databases.fleet", "WARNING") as logs:
             relocate.move("acme", "eu")
-        self.assertIn("is left, and the next operation tries again", logs.output[0])
+        self.assertIn("is left, and the next operation on the tenant tries to drop it again", logs.output[0])
         # Its own server would keep the log for the other one.
         cleaned.assert_called_once()
         left.delete()

@@ -89,6 +89,7 @@ class RoomCheckTests(SimpleTestCase):
     def test_anything_else_is_an_error(self):
         for room in (-1, 1.5, "10", True, None):
             with self.subTest(room=room):
-                self.assertEqual(self.errors(default=room), [f"TENANT_ROOM['default'] is {room!r}."])
+                error = f"TENANT_ROOM['default'] is {room!r}, not a number of tenants."
+                self.assertEqual(self.errors(default=room), [error])
         (error,) = self.errors(gone=5)
-        self.assertIn("TENANT_ROOM['gone'] is 5, and TENANT_SERVERS has no such server", error)
+        self.assertIn("TENANT_ROOM['gone'] is 5, but there is no such server", error)

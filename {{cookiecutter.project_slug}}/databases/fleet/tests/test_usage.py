@@ -85,7 +85,7 @@ class ListTests(ListTestCase):
             Tenant.objects.create(slug=server, database=server, server=server, status=Tenant.Status.ACTIVE)
         with override_settings(TENANT_SERVERS={"default": self.server, "down": {**self.server, **NOWHERE}}):
             found = self.listed("--migrations")
-        self.assertEqual(self.failure, "3 tenants could not be asked: see their errors.")
+        self.assertEqual(self.failure, "3 tenants could not be asked: see 'error' in their entries.")
         self.assertGreater(found[up.slug]["size"], 0)
         for server in ("down", "gone"):
             self.assertEqual([found[server][key] for key in ("size", "connections", "last_migration")], [None] * 3)

@@ -49,7 +49,7 @@ class Command(BaseCommand):
             if report.problems:
                 unhealthy.append(report.alias)
         if unhealthy:
-            raise CommandError(f"Unhealthy: {', '.join(unhealthy)}")
+            raise CommandError(f"Unhealthy: {', '.join(unhealthy)}. Their problems say why.")
 
     def write(self, report: Report, verbosity: int) -> None:
         """Write one database: a line that fits the terminal if its facts do, its problems, and perhaps its apps."""

@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *, aliases: list[str], check: bool, plan: bool, **options: Any) -> None:
         if unknown := sorted({*aliases} - {*settings.OWN_DATABASES}):
-            raise CommandError(f"{unknown[0]!r} is not in OWN_DATABASES ({', '.join(settings.OWN_DATABASES)}).")
+            raise CommandError(f"{unknown[0]!r} is not in OWN_DATABASES: name {' or '.join(settings.OWN_DATABASES)}.")
         results = []
         for result in migrate_all(aliases, pending_only=check or plan):
             results.append(result)

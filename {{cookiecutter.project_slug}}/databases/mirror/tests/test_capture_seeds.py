@@ -62,7 +62,7 @@ class CommandTests(CaptureTestCase):
     def test_a_file_is_written_completely_or_not_at_all(self):
         self.output.write_text("[]")
         with mock.patch.object(Path, "replace", side_effect=OSError(28, "No space left")):
-            self.refused("mirror.json cannot be written: No space left.", "layer_vault", "--overwrite")
+            self.refused("mirror.json cannot be written (No space left)", "layer_vault", "--overwrite")
         self.output = self.output.parent / "nowhere" / "mirror.json"
-        with self.assertRaisesMessage(CommandError, "mirror.json cannot be written: No such file"):
+        with self.assertRaisesMessage(CommandError, "mirror.json cannot be written (No such file"):
             self.capture()

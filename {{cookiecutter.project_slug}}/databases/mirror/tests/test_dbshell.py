@@ -45,5 +45,5 @@ class DbshellTests(SimpleTestCase):
             self.assertEqual(self.shell(vendor, is_test=True), (["-a"], ""))
 
     def test_an_engine_without_read_only_sessions_is_refused(self):
-        with self.assertRaisesMessage(CommandError, "dbshell on 'mirror' is refused: sessions on oracle"):
+        with self.assertRaisesMessage(CommandError, "No dbshell on 'mirror': sessions on oracle"):
             self.shell("oracle")

@@ -228,10 +228,10 @@ class ImportTests(TradeTestCase):
         self.assertEqual(file.read_bytes(), text + more)
 
     def test_invalid_requests_are_refused_and_nothing_is_written(self):
-        both = "--tables, --view and --schema need --into, and --into needs one of them."
+        both = "Write --into with --tables, --view or --schema: each needs the other."
         refused = {
-            ("tarde",): "The mirror has no app tarde. There are: ",
-            ("--tables", "layertrade_*", "nope_*", "--into", "layertrade"): "The mirror has no table 'nope_*'. There ",
+            ("tarde",): "The mirror has no app tarde. Name one of: ",
+            ("--tables", "layertrade_*", "nope_*", "--into", "layertrade"): "The mirror has no table 'nope_*'. Name o",
             ("--view", "layertrade_title", "--into", "x"): "The mirror has no view 'layertrade_title': write --view N",
             ("--tables", "layertrade_*"): both,
             ("--into", "layertrade"): both,

@@ -82,7 +82,7 @@ class SessionTests(TestCase):
         connection = mock.Mock(alias="mirror", vendor="oracle")
         with mock.patch.object(session, "is_test_database", return_value=False):
             self.assertRaisesMessage(
-                ImproperlyConfigured, "READ_ONLY has no statement for oracle", session._guard, connection
+                ImproperlyConfigured, "add a statement for oracle to READ_ONLY", session._guard, connection
             )
         connection.cursor.assert_not_called()
 

@@ -69,7 +69,7 @@ class ChoiceTests(TransactionTestCase):
         self.assertEqual(
             [record.getMessage() for record in logs.records],
             [
-                "The replica replica is more than 10 seconds behind; others answer until it is well",
+                "The replica replica is more than 10 seconds behind; others answer until it is healthy",
                 "The replica replica is used again",
             ],
         )

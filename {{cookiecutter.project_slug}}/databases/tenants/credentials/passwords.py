@@ -23,7 +23,7 @@ def reveal(kept: str) -> Secret:
     if kept.startswith(NAMED):
         name = kept.removeprefix(NAMED)
         if name not in os.environ:
-            raise LookupError(f"The environment variable {name}, which holds a tenant's password, is not set.")
+            raise LookupError(f"The environment variable {name}, which holds a tenant's password, is not set: set it.")
         return Secret(os.environ[name])
     try:
         return Secret(_keys().decrypt(kept.removeprefix(ENCRYPTED)).decode())
@@ -42,5 +42,5 @@ def renew(kept: str) -> str:
 def _keys() -> MultiFernet:
     """Return the keys: the first one encrypts, and all of them decrypt."""
     if not settings.TENANT_PASSWORD_KEYS:
-        raise LookupError("TENANT_PASSWORD_KEYS is not set: it holds the keys of tenants' passwords, newest first.")
+        raise LookupError("TENANT_PASSWORD_KEYS is not set: set it to the keys of tenants' passwords, newest first.")
     return MultiFernet([Fernet(key) for key in settings.TENANT_PASSWORD_KEYS])

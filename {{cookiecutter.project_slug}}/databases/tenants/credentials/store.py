@@ -29,7 +29,7 @@ def replace(tenant: Tenant, user: str, kept: str) -> None:
         connection.ensure_connection()
     row = Tenant.objects.filter(pk=tenant.pk, user=before[0], password=before[1], status__in=SETTLED)
     if not row.update(user=user, password=kept):
-        raise ValueError(f"The tenant {tenant.slug!r} was changed by another process meanwhile: try again.")
+        raise ValueError(f"The tenant {tenant.slug!r} was changed by another process in the meantime: run this again.")
     cache.forget(tenant.slug)
 
 

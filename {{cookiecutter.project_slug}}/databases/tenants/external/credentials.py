@@ -28,9 +28,9 @@ def kept(user: str, password: str, variable: str) -> str:
     it in every process. Raises `ValueError` for an invalid user or variable, and `LookupError` if a key is missing.
     """
     if not re.fullmatch(r"[^\0\n]{1,63}", user):
-        raise ValueError(f"{user!r} cannot be a user here: use at most 63 characters of one line.")
+        raise ValueError(f"{user!r} cannot be the name of a database user: use at most 63 characters in one line.")
     if variable and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-        raise ValueError(f"{variable!r} cannot be the name of an environment variable.")
+        raise ValueError(f"{variable!r} cannot be the name of an environment variable: use letters, digits and _.")
     return f"{passwords.NAMED}{variable}" if variable else passwords.encrypt(password)
 
 

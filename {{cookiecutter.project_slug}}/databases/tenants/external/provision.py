@@ -60,10 +60,10 @@ def place(options: dict[str, Any]) -> dict[str, str]:
     """
     url, database, variable = options["url"], options["database"], options["password_env"]
     if url and database:
-        raise ValueError("--url and --database exclude each other: a URL names its database.")
+        raise ValueError("--url and --database exclude each other: leave one out, a URL names its database.")
     url, user = split_user(url) if url else ("", "")
     if variable and not user:
-        raise ValueError("--password-env needs a --url with a user. `rotate_credentials` stores other credentials.")
+        raise ValueError("--password-env needs a --url with a user: name one, or use `rotate_credentials`.")
     if not url:
         return {"database": database}
     password = kept(user, "" if variable else read_password(), variable) if user else ""
@@ -90,7 +90,7 @@ def correct(tenant: Tenant, **place: str) -> Tenant:
     with maintenance_connection(tenant.alias, tenant.connection_settings()):
         make_ready(tenant)
     if not Tenant.objects.filter(pk=tenant.pk, status__in=SETTLED, **before).update(**place):
-        raise ValueError(f"The tenant {tenant.slug!r} was changed by another process meanwhile: try again.")
+        raise ValueError(f"The tenant {tenant.slug!r} was changed by another process in the meantime: run this again.")
     cache.forget(tenant.slug)
     return find(tenant.slug)
 

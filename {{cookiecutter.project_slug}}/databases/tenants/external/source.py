@@ -20,7 +20,10 @@ class TenantSource(Source):
         name = str(connection.settings_dict["NAME"])
         if connection.vendor == "sqlite" and not name.startswith("file:") and not Path(name).exists():
             # SQLite's own message does not say which file.
-            raise LookupError(f"The database of {self.alias!r} is missing: there is no file {name}.")
+            raise LookupError(
+                f"The database of {self.alias!r} is missing: there is no file {name}. Ask its owner, or correct its "
+                "row in the registry."
+            )
         return connection
 
 

@@ -130,7 +130,7 @@ def _migrate(slug: str, plans: Plans) -> Outcome:
 def _refuse_changed(tenant: Tenant) -> None:
     """Raise `TenantError` if another process has changed the tenant since its row was read."""
     if find(tenant.slug).info.connection_key != tenant.info.connection_key:
-        raise TenantError("another process has changed it meanwhile: run this again")
+        raise TenantError("another process has changed it in the meantime: run this again")
 
 
 def _bring_up_to_date(

@@ -33,7 +33,7 @@ def refuse_name(database: str) -> None:
     if database.lower().startswith(template.TEMPLATE):
         raise ValueError(
             f"{database!r} cannot be a tenant's database: names that begin with {template.TEMPLATE!r} are for the "
-            "databases that tenants are copied from."
+            "databases that tenants are copied from. Name another one."
         )
 
 
@@ -117,7 +117,7 @@ def correct(tenant: Tenant, *, server: str, database: str) -> Tenant:
     if tenant.status != Status.PENDING:
         raise ValueError(
             f"The tenant {tenant.slug!r} exists, with the database {tenant.database!r} on {tenant.server!r}: an alias "
-            "must never lead to another database."
+            "must never lead to another database. Run this without another place, or choose another slug."
         )
     with tenant_lock(tenant):
         tenant = find(tenant.slug)

@@ -142,7 +142,10 @@ def _only_builder(config: dict[str, Any]) -> Iterator[None]:
             file.execute("BEGIN EXCLUSIVE")
             yield
         return
-    busy = OperationalError("Another process has not built the template for ten minutes.")
+    busy = OperationalError(
+        "Another process has been building the template of tenants' databases for ten minutes: wait until it ends, and "
+        "run this again."
+    )
     with server_cursor(ALIAS, config) as cursor, lock(cursor.db, config["NAME"], busy, wait=600):
         yield
 

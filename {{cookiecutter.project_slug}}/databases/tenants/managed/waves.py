@@ -26,7 +26,7 @@ def waves(text: str, tenants: list[Tenant]) -> list[list[Tenant]]:
         else:
             slugs = wave.split("+")
         if others := [find(slug).slug for slug in slugs if slug not in left]:
-            raise ValueError(f"{others[0]!r} is in an earlier wave, or is none of the tenants to migrate.")
+            raise ValueError(f"{others[0]!r} is in an earlier wave, or is no tenant to migrate: correct --wave.")
         found.append([left.pop(slug) for slug in dict.fromkeys(slugs)])
     return found
 

@@ -74,6 +74,15 @@ class OutageTests(TestCase):
             self.assertNotIn("127.0.0.1", "".join(logs.output))
             self.assertNotIn(__file__, "".join(logs.output))
 
+    def test_the_503_says_in_debug_mode_only_which_database_and_what_to_do(self):
+        for debug in (True, False):
+            with self.settings(DEBUG=debug), self.assertLogs("databases.tenants.middleware", "WARNING"):
+                for stack, response in responses("/with_a_query/", "down.testserver"):
+                    with self.subTest(stack=stack, debug=debug):
+                        page = response.content.decode()
+                        self.assertEqual("The database of 'down' is unavailable" in page, debug)
+                        self.assertEqual("check its server" in page, debug)
+
     def test_other_pages_and_tenants_are_served(self):
         self.assertEqual(self.answers(without_a_query, "down"), [(200, "")] * 2)
         self.assertEqual(self.answers(with_a_query, FIRST), [(200, "")] * 2)

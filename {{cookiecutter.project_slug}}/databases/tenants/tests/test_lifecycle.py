@@ -146,7 +146,7 @@ class RenameTests(TestCase):
     def test_a_host_taken_at_the_same_moment_is_refused(self):
         """As by another process, after this one has looked: the database's own constraint refuses it."""
         unnoticed = mock.patch("databases.tenants.lifecycle.refuse_host")
-        with unnoticed, self.assertRaisesMessage(ValueError, "The host 'vavatch' is another tenant's"):
+        with unnoticed, self.assertRaisesMessage(ValueError, "The host 'vavatch' belongs to another tenant"):
             rename_tenant("acme", "vavatch")
         self.assertEqual(self.host(), "acme")
 

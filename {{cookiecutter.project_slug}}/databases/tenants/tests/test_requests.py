@@ -141,6 +141,23 @@ class RequestTests(TestCase):
                     with self.subTest(stack=stack, debug=debug):
                         self.assertEqual("`resume_tenant`" in response.content.decode(), debug)
 
+    def test_a_404_shows_its_reason_and_the_sites_in_debug_mode_only(self):
+        known = f'<a href="http://{FIRST}.testserver/">'
+        for host, reason in (("nobody.testserver", "There is no tenant"), ("testserver", "needs a tenant")):
+            for debug in (True, False):
+                with self.settings(DEBUG=debug), self.assertLogs("django.request", "WARNING"):
+                    for stack, response in responses(PAGE, host):
+                        with self.subTest(stack=stack, host=host, debug=debug):
+                            self.assertEqual(response.status_code, 404)
+                            page = response.content.decode()
+                            self.assertEqual((reason in page, known in page), (debug, debug))
+
+    @override_settings(DEBUG=True, TENANT_RESOLVER="databases.tenants.resolvers.by_path")
+    def test_a_404_lists_the_paths_of_tenants_that_have_paths(self):
+        for stack, response in responses("/t/nobody/", "testserver"):
+            with self.subTest(stack=stack):
+                self.assertContains(response, f'href="http://testserver/t/{FIRST}/"', status_code=404)
+
     def test_a_query_in_a_thread_without_a_tenant_is_a_500(self):
         self.assert_status(500, "/thread/", f"{FIRST}.testserver")
 

@@ -108,7 +108,7 @@ class ResolverTests(TenantTestCase):
                     text = response.content.decode()
                     self.assertEqual(response.status_code, 404)
                     for host in ("testserver", f"{FIRST}.testserver", f"{SECOND}.testserver"):
-                        self.assertEqual(f'<a href="http://{host}:8000/">{host}</a>' in text, debug)
+                        self.assertEqual(f'<a href="http://{host}:8000/">{host}:8000</a>' in text, debug)
 
     @override_settings(DEBUG=True)
     def test_that_page_lists_some_of_many_tenants(self):

@@ -29,7 +29,7 @@ class Command(list_tenants.Command):
         self.failed = 0
         super().handle(**options)
         if self.failed:
-            raise CommandError(f"{self.failed} tenants could not be asked: see their errors.")
+            raise CommandError(f"{self.failed} tenants could not be asked: see 'error' in their entries.")
 
     def rows(self, **options: Any) -> Iterator[dict[str, Any]]:
         rows = list(super().rows(**options))

@@ -41,7 +41,8 @@ class Command(BaseCommand):
             existing = json.loads(output.read_text(encoding="utf-8")) if options["append"] and output.exists() else []
             sample = Sample(limit, disguise, excluded, existing)
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise CommandError(f"--append cannot extend {output} ({type(error).__name__}).") from None
+            why = f"--append cannot extend {output} ({type(error).__name__}): use --overwrite, or name another file."
+            raise CommandError(why) from None
         try:
             with snapshot():
                 sample.take(models)
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         for model in sorted({*sample.rows, *sample.left_out}, key=lambda each: each._meta.label):
             self.stdout.write(report(model, sample))
         if not records:
-            raise CommandError("There are no rows, or none can be captured; nothing was written.")
+            raise CommandError("There are no rows, or none can be captured (see above); nothing was written.")
         write(output, records)
         self.stdout.write(f"Written to {output}. Read it before you commit it.")
 
@@ -67,7 +68,7 @@ def find_models(labels: list[str]) -> set[type[Model]]:
     for label in labels:
         new = {model for model in models if label.lower() in (model._meta.label_lower, model._meta.app_label.lower())}
         if not new:
-            raise CommandError(f"{label!r} is neither a mirrored model (app.Model) nor an app with mirrored models.")
+            raise CommandError(f"{label!r} is neither a mirrored model (app.Model) nor an app of some: correct it.")
         found |= {model._meta.concrete_model or model for model in new}
     return found
 
@@ -108,6 +109,6 @@ def write(output: Path, records: list[dict[str, Any]]) -> None:
         temporary.write_text(f"{text}\n", encoding="utf-8", newline="\n")
         temporary.replace(output)
     except OSError as error:
-        raise CommandError(f"{output} cannot be written: {error.strerror}.") from None
+        raise CommandError(f"{output} cannot be written ({error.strerror}): name another file.") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -26,7 +26,10 @@ class Command(dbshell.Command):
             return super().handle(**options)
         vendor, before = connections[MIRROR].vendor, os.environ.get("PGOPTIONS", "")
         if vendor not in OPTIONS:
-            raise CommandError(f"dbshell on {MIRROR!r} is refused: sessions on {vendor} cannot be made read-only.")
+            raise CommandError(
+                f"No dbshell on {MIRROR!r}: sessions on {vendor} cannot be made read-only. Start the engine's "
+                "client yourself, as a user that may only read."
+            )
         # Ours come last, because the last one counts.
         options["parameters"] = [*options["parameters"], *OPTIONS[vendor]]
         os.environ["PGOPTIONS"] = f"{before} {PGOPTIONS}"

@@ -157,4 +157,4 @@ class ImportTests(CopiesTestCase):
             "\nclass TenantModel2(TenantModel):\n", (self.folder / "layerspare/models/upstream.py").read_text()
         )
         refusal = run("import_tenant_models", SECOND, "layerspare")[2]
-        self.assertIn(f"{SECOND} has no app layerspare. There are: ", refusal)
+        self.assertIn(f"{SECOND} has no app layerspare. Name one of: ", refusal)

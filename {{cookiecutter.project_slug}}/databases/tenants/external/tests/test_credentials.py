@@ -60,7 +60,7 @@ class RotateCredentialsTests(TestCase):
 
     def test_invalid_users_and_variables_are_refused(self):
         for word in ("", "x\0", "x\ny", "x" * 300):
-            with self.subTest(word), self.assertRaisesMessage(ValueError, "cannot be a user"):
+            with self.subTest(word), self.assertRaisesMessage(ValueError, "cannot be the name of a database user"):
                 store("acme", word, "p")
         for word in [word for word in HOSTILE if word and not word.isalpha()]:
             with self.subTest(word), self.assertRaisesMessage(ValueError, "cannot be the name of an environment"):

@@ -210,7 +210,7 @@ class CreateTests(ScratchServerTestCase):
             Tenant.objects.update(user="bob")
 
         with mock.patch.object(provision, "make_ready", meanwhile):
-            self.refuse("was changed by another process meanwhile", "--url", self.another)
+            self.refuse("was changed by another process in the meantime", "--url", self.another)
         self.assertEqual((self.row().database, self.row().user), (self.mine, "bob"))
 
     def test_credentials_for_a_url_are_not_kept_for_a_server(self):

@@ -100,4 +100,4 @@ class CommandTests(WavesTestCase):
 
     def test_only_named_tenants_are_in_waves(self):
         self.assertEqual(self.migrate("acme", "horza", "--wave", "horza,rest"), (["horza", "acme"], ""))
-        self.assertIn("none of the tenants to migrate", self.migrate("acme", "--wave", find("chell").slug)[1])
+        self.assertIn("is no tenant to migrate", self.migrate("acme", "--wave", find("chell").slug)[1])

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         slugs = [] if options["all"] else words[:1]
         command = words if options["all"] else words[1:]
         if not command:
-            raise CommandError("Name a tenant (or --all) and a command, such as: tenant_command acme loaddata demo")
+            raise CommandError("Name a tenant (or --all) and a command, as in `tenant_command acme loaddata demo`.")
         takes_database = self.takes_database(command[0])
         tenants = select_tenants(slugs)
         if options["all"]:
