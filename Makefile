@@ -13,7 +13,7 @@ FROM ?=
 # Arguments for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project change test lint refusals reads compatibility clean
+.PHONY: project change test lint refusals reads messages compatibility clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
@@ -36,6 +36,9 @@ refusals: .venv/bake.stamp .venv/test.stamp
 
 reads: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-reads tests/test_replica_story.py
+
+messages: .venv/bake.stamp .venv/test.stamp
+	.venv/bin/python -m tests.support.messages
 
 compatibility: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m compatibility $(ARGS)

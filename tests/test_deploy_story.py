@@ -308,6 +308,7 @@ def test_no_request_fails_and_no_write_is_lost(deploys: Deploys) -> None:
         )
         assert "secondary: 1 applied" in said
         assert manage(2, "migrate_databases", "default", "secondary").splitlines() == [
+            "Migrating default, secondary …",
             "default: 1 applied",
             "secondary: up to date",
         ]

@@ -1,11 +1,10 @@
-"""Every message of the emitted layer, read from its code. `python -m tests.support.messages` writes them down."""
+"""Every message of the emitted layer, read from its code. `make messages` writes the page that lists them."""
 
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.template import EMITTED, ROOT, emitted_files
@@ -20,13 +19,15 @@ PART_MAKERS = re.compile(r"problem|advice|unimported_models|why_\w+|_lags|_compa
 HEAD = """# Messages
 
 Every error, warning and refusal of `databases/` and `config/`, as the code writes it: Python fills in what stands in
-`{…}`. A *part* belongs to a longer message, or follows the name of a database or a tenant.
-`python -m tests.support.messages` writes this page, and a test fails where it lacks a message.
+`{…}`. A *part* belongs to a longer message, or follows the name of a database or a tenant. `make messages` writes this
+page, and a test fails where it lacks a message.
 """
+#: By the name of a variable, what a module assigns to it.
+Known = Mapping[str, list[ast.expr]]
 
 
 class Message(NamedTuple):
-    """One text: its file, its kind (a class, the id of a check, `log`, `printed` or `part`), and the hint of a check."""
+    """One text: its file; a class, the id of a check, `log`, `printed` or `part`; the text; and a check's hint."""
 
     file: str
     kind: str
@@ -37,93 +38,88 @@ class Message(NamedTuple):
 def messages() -> list[Message]:
     """Return the messages of all emitted modules but tests, each once, in the order of the files."""
     files = [file for file in emitted_files() if re.match(r"(databases|config)/(?!.*\btests/).*\.py$", file)]
+    # The template's Python is plain Python: one look at it sees the lines of all answers.
     trees = {file: ast.parse((EMITTED / file).read_text(encoding="utf-8")) for file in files}
     # Constants are imported from one module into another.
     shared = {name: values for tree in trees.values() for name, values in _assigned(tree).items() if name.isupper()}
     found: list[Message] = []
     for file, tree in trees.items():
         known = {**shared, **_assigned(tree)}
-        found += [Message(file, *rest) for node in ast.walk(tree) for rest in _messages_of(node, known)]
+        for node in ast.walk(tree):
+            found += [Message(file, *(" ".join(each.split()) for each in rest)) for rest in _messages_of(node, known)]
     # Without those that only pass on the text of another error.
-    return [each for each in dict.fromkeys(found) if each.kind.startswith("databases.") or re.search("[a-z]{2}", re.sub(r"\{.*?\}", "", each.text))]
+    empty = re.compile(r"(\{[^}]*\}|[^a-z])*", re.IGNORECASE)
+    return [each for each in dict.fromkeys(found) if CHECK_ID.match(each.kind) or not empty.fullmatch(each.text)]
 
 
-def _assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
-    found: dict[str, list[ast.expr]] = defaultdict(list)
+def page() -> str:
+    """Return the page: the checks by id, then the other messages by file."""
+    found = messages()
+    checks = sorted((each for each in found if CHECK_ID.match(each.kind)), key=lambda each: each.kind)
+    lines = [HEAD, "## System checks\n"]
+    lines += [f"- `{each.kind}`: `` {each.text} ``\n  Hint: `` {each.hint} ``" for each in checks]
+    for file in dict.fromkeys(each.file for each in found if each not in checks):
+        others = [each for each in found if each.file == file and each not in checks]
+        lines += [f"\n## {file}\n", *(f"- {each.kind}: `` {each.text} ``" for each in others)]
+    return "\n".join(lines) + "\n"
+
+
+def _assigned(tree: ast.AST) -> Known:
+    found = defaultdict(list)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id].append(node.value)
     return found
 
 
-def _messages_of(node: ast.AST, known: dict[str, list[ast.expr]]) -> Iterator[tuple[str, ...]]:
+def _messages_of(node: ast.AST, known: Known) -> Iterator[tuple[str, ...]]:
     """Yield the kind, text and perhaps hint of what one node of a module says. Argument: its variables' values."""
-    if isinstance(node, ast.Call | ast.Tuple):
-        values = [*node.args, *(each.value for each in node.keywords)] if isinstance(node, ast.Call) else node.elts
-        ids = [each.value for each in values if isinstance(each, ast.Constant) and CHECK_ID.match(str(each.value))]
-        if ids:
-            said = [_texts(each, known) for each in values if not isinstance(each, ast.List)]
-            message, *hint = [each for each in said if each and " " in each[0]]
-            yield from ((ids[0], each, " / ".join(chain(*hint))) for each in message)
-            return
-    if isinstance(node, ast.Call):
-        name = ast.unparse(node.func)
-        last = name.rpartition(".")[2]
-        if node.args and (last in MAKERS or last.endswith("Error")):
-            yield from ((last, each) for each in _texts(node.args[0], known))
-        elif node.args and (name.startswith("logger.") and last not in {"debug", "info"}):
-            yield from (("log", each) for each in _texts(node.args[0], known))
-        elif node.args and name.endswith(("stderr.write", "style.ERROR")):
-            yield from (("printed", each) for each in _texts(node.args[0], known))
-        elif name.endswith("problems.append") or last in PARTS:
-            yield from (("part", each) for value in node.args for each in _texts(value, known))
-        yield from (("part", each) for word in node.keywords if word.arg in PARTS for each in _texts(word.value, {}))
-    elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).partition("[")[0] in PARTS:
-        yield from (("part", each) for each in _texts(node.value, {}))
+    words = {each.arg or "": each.value for each in node.keywords} if isinstance(node, ast.Call) else {}
+    values = getattr(node, "args", getattr(node, "elts", [])) if isinstance(node, ast.Call | ast.Tuple) else []
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    last, first = name.rpartition(".")[2], values[0] if values else ast.Constant("")
+    kind = last if last in MAKERS or last.endswith("Error") else ""
+    kind = "log" if name.startswith("logger.") and last not in ("debug", "info") else kind
+    kind = "printed" if name.endswith(("stderr.write", "style.ERROR")) else kind
+    said = [_texts(each, known) for each in (*values, *words.values()) if not isinstance(each, ast.List)]
+    ids = [text for texts in said for text in texts if CHECK_ID.fullmatch(text)]
+    if ids:
+        message, *hints = [texts for texts in said if texts and " " in texts[0]]
+        yield from ((ids[0], text, " / ".join(chain(*hints))) for text in message)
+    elif kind:
+        yield from ((kind, text) for text in _texts(first, known))
+    elif last in PARTS or name.endswith("problems.append"):
+        yield from (("part", text) for each in values for text in _texts(each, known))
+    yield from (("part", text) for word in words.keys() & PARTS for text in _texts(words[word], {}))
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).partition("[")[0] in PARTS:
+        yield from (("part", text) for text in _texts(node.value, {}))
     elif isinstance(node, ast.FunctionDef) and PART_MAKERS.fullmatch(node.name):
-        returned = [each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield) and each.value]
-        yield from (("part", each) for value in returned for each in _texts(value, {}) if " " in each)
+        ends = [each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield) and each.value]
+        yield from (("part", text) for each in ends for text in _texts(each, {}) if " " in text)
 
 
-def _texts(node: ast.expr, known: dict[str, list[ast.expr]]) -> list[str]:
+def _texts(node: ast.AST, known: Known) -> list[str]:
     """Return the texts that an expression may be: of a constant, an f-string, a choice, or a variable of these."""
-    if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) and node.value else []
-    if isinstance(node, ast.JoinedStr):
-        return ["".join(str(each.value) if isinstance(each, ast.Constant) else _place(each) for each in node.values)]
-    if isinstance(node, ast.BinOp):
-        left, right = (_texts(each, known) or [f"{{{ast.unparse(each)}}}"] for each in (node.left, node.right))
-        return [one + other for one in left for other in right]
-    if isinstance(node, ast.IfExp):
-        return [*_texts(node.body, known), *_texts(node.orelse, known)]
-    if isinstance(node, ast.List | ast.Tuple | ast.BoolOp):
-        return [*chain.from_iterable(_texts(each, known) for each in getattr(node, "elts", getattr(node, "values", [])))]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        return _texts(node.func.value, known)
-    if isinstance(node, ast.Name):
-        return [*chain.from_iterable(_texts(each, {}) for each in known.get(node.id, []))]
-    return []
-
-
-def _place(node: ast.expr) -> str:
-    return f"{{{ast.unparse(node.value)}}}" if isinstance(node, ast.FormattedValue) else ""
-
-
-def page() -> str:
-    """Return the page: the checks by id, then the other messages by file."""
-    found = messages()
-    checks = sorted({each for each in found if CHECK_ID.match(each.kind)}, key=lambda each: (each.kind, each.text))
-    lines = [HEAD, "## System checks\n"]
-    lines += [f"- `{each.kind}` {_literal(each.text)}  \n  Hint: {_literal(each.hint)}" for each in checks]
-    for file in dict.fromkeys(each.file for each in found):
-        others = [each for each in found if each.file == file and each not in checks]
-        if others:
-            lines += [f"\n## `{file}`\n", *(f"- {each.kind}: {_literal(each.text)}" for each in others)]
-    return "\n".join(lines) + "\n"
-
-
-def _literal(text: str) -> str:
-    return f"`` {' '.join(text.split())} ``"
+    choices: list[ast.expr] = []
+    match node:
+        case ast.Constant(value=str() as text):
+            return [text] if text else []
+        case ast.JoinedStr(values=parts):
+            return ["".join(_texts(each, {})[0] for each in parts if _texts(each, {}))]
+        case ast.FormattedValue(value=place):
+            return [f"{{{ast.unparse(place)}}}"]
+        case ast.BinOp(left=left, right=right):
+            both = [_texts(each, known) or [f"{{{ast.unparse(each)}}}"] for each in (left, right)]
+            return [one + other for one in both[0] for other in both[1]]
+        case ast.IfExp(body=one, orelse=other):
+            choices = [one, other]
+        case ast.List(elts=several) | ast.Tuple(elts=several) | ast.BoolOp(values=several):
+            choices = several
+        case ast.Call(func=ast.Attribute(value=text, attr="format")):
+            choices = [text]
+        case ast.Name(id=name):
+            choices, known = known.get(name, []), {}
+    return [*chain.from_iterable(_texts(each, known) for each in choices)]
 
 
 if __name__ == "__main__":

@@ -178,6 +178,7 @@ READ_FROM_PRIMARY: list[str] = []
 # Tenants: one database each, connected on demand, served at <slug>.SITE_DOMAIN. No line below lists them.
 DATABASES = TenantDatabases(DATABASES)
 SITE_DOMAIN = env.str("SITE_DOMAIN", default="localhost") if DEBUG else env.str("SITE_DOMAIN")
+environment.matching("SITE_DOMAIN", SITE_DOMAIN, "[a-z0-9][a-z0-9.-]*", "a domain such as example.com")
 # The function that finds the tenant of a request: by_subdomain, by_domain, by_path, or one of yours.
 TENANT_RESOLVER = "databases.tenants.resolvers.by_subdomain"
 # % if cookiecutter.__fleet
@@ -204,9 +205,12 @@ TENANT_SERVERS = {
 # % if cookiecutter.__credentials
 # Keys of `Fernet.generate_key()`, newest first. They encrypt the passwords of tenants' database users. The one here is
 # for development, and no secret.
-TENANT_PASSWORD_KEYS = env.list(
-    "TENANT_PASSWORD_KEYS", default=["Zm9yIGRldmVsb3BtZW50LCBub3QgYSBzZWNyZXQhISE="] if DEBUG else []
-)
+TENANT_PASSWORD_KEYS = [
+    environment.matching("TENANT_PASSWORD_KEYS", key, r"[\w-]{43}=", "keys of Fernet.generate_key()", is_secret=True)
+    for key in env.list(
+        "TENANT_PASSWORD_KEYS", default=["Zm9yIGRldmVsb3BtZW50LCBub3QgYSBzZWNyZXQhISE="] if DEBUG else []
+    )
+]
 # % endif
 # % if cookiecutter.__external
 # The module that checks a tenant's database. Its owner creates and migrates it.

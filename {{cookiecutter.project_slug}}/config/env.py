@@ -6,12 +6,22 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from databases.environment import matching
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
-DEBUG = env.bool("DEBUG", default=False)
+
+def is_on(name: str, *, default: bool) -> bool:
+    """Return whether a variable is on. Raises `ImproperlyConfigured` for a value that is neither on nor off."""
+    value = env.str(name, default="on" if default else "off")
+    matching(name, value, "on|off|true|false|yes|no|y|n|1|0", "on or off")
+    return bool(env.bool(name, default=default))
+
+
+DEBUG = is_on("DEBUG", default=False)
 
 
 def email_url() -> dict[str, Any]:

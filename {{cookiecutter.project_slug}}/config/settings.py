@@ -4,26 +4,29 @@ Whatever differs between machines comes from the environment: see `.env.example`
 """
 
 from typing import Any
-
-from django.core.exceptions import ImproperlyConfigured
 # % if cookiecutter.django_version != "5.2"
+
 from django.utils.csp import CSP
 # % endif
 
+from databases.environment import matching
 from databases.logs import log_settings
 
 from .databases import *  # noqa: F403
 from .databases import DATABASE_APPS, DATABASE_MIDDLEWARE, FILE_STORAGE, LOG_FIELDS
 # % if cookiecutter.django_version == "5.2"
-from .env import BASE_DIR, DEBUG, email_url, env
+from .env import BASE_DIR, DEBUG, email_url, env, is_on
 # % else
-from .env import BASE_DIR, DEBUG, env, mailer
+from .env import BASE_DIR, DEBUG, env, is_on, mailer
 # % endif
 
 SITE_NAME = {{ cookiecutter.project_name | python_string }}
 
 SECRET_KEY = env.str("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[".localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+ALLOWED_HOSTS = [
+    matching("ALLOWED_HOSTS", each, r"\*|\.?[\w.-]+|\[[\da-f:.]+\]", "hosts such as example.com and .example.com")
+    for each in env.list("ALLOWED_HOSTS", default=[".localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+]
 
 INSTALLED_APPS = [
     *DATABASE_APPS,
@@ -109,16 +112,15 @@ STORAGES = {
     },
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_SSL_REDIRECT = is_on("SECURE_SSL_REDIRECT", default=not DEBUG)
 # How long browsers refuse to visit the site without HTTPS. An hour, because they cannot be told to forget it.
-try:
-    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 3600)
-except ValueError:
-    raise ImproperlyConfigured("SECURE_HSTS_SECONDS must be a whole number of seconds, such as 3600.") from None
+hsts_seconds = env.str("SECURE_HSTS_SECONDS", default="0" if DEBUG else "3600")
+SECURE_HSTS_SECONDS = int(matching("SECURE_HSTS_SECONDS", hsts_seconds, "[0-9]+", "a number of seconds, such as 3600"))
 # Lists of sites that browsers ship accept no site with less than a year above.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 # Any client can send this header, so it counts only where a proxy in front of this site sets or removes it.
-if secure_header := env.str("SECURE_PROXY_SSL_HEADER", default=""):
+secure_header = env.str("SECURE_PROXY_SSL_HEADER", default="")
+if matching("SECURE_PROXY_SSL_HEADER", secure_header, "[a-z0-9-]*", "the name of a header, such as X-Forwarded-Proto"):
     SECURE_PROXY_SSL_HEADER = (f"HTTP_{secure_header.upper().replace('-', '_')}", "https")
 # % if cookiecutter.django_version != "5.2"
 SECURE_CSP = {
@@ -132,12 +134,14 @@ SECURE_CSP = {
 
 LOGGING = log_settings(env.str("LOG_FORMAT", default="text"), **LOG_FIELDS)
 # Error reports go to these addresses.
+ADDRESS, expected = r"[^\s,]+@[^\s,]+", "addresses such as admin@example.com"
 # % if cookiecutter.django_version == "5.2"
-ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
+ADMINS = [("", matching("ADMINS", each, ADDRESS, expected)) for each in env.list("ADMINS", default=[])]
 # % else
-ADMINS = env.list("ADMINS", default=[])
+ADMINS = [matching("ADMINS", each, ADDRESS, expected) for each in env.list("ADMINS", default=[])]
 # % endif
 SERVER_EMAIL = DEFAULT_FROM_EMAIL = env.str("SERVER_EMAIL", default="root@localhost")
+matching("SERVER_EMAIL", SERVER_EMAIL, rf"{ADDRESS}|.+ <{ADDRESS}>", "an address such as app@example.com")
 # % if cookiecutter.django_version == "5.2"
 vars().update(email_url(), EMAIL_TIMEOUT=10)
 # % else

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ def from_url(url: str, variable: str, otherwise: dict[str, Any] | None = None) -
         config["NAME"] = str(PROJECT / config["NAME"])
     config["PASSWORD"] = Secret(config["PASSWORD"])
     return {**KEEP_OPEN, **config, "OPTIONS": {**CONNECTING[config["ENGINE"]], **config.get("OPTIONS", {})}}
+
+
+def matching(name: str, value: str, pattern: str, expected: str, *, is_secret: bool = False) -> str:
+    """Return the value of a variable, or one of its values.
+
+    Raises `ImproperlyConfigured` unless it matches a regular expression, and says what was expected.
+    """
+    if not re.fullmatch(pattern, value, re.IGNORECASE):
+        found = "another text" if is_secret else repr(value)
+        raise ImproperlyConfigured(f"{name} holds {found}: write {expected}.")
+    return value
 
 
 def sqlite(path: Path) -> dict[str, Any]:

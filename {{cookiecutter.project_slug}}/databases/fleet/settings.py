@@ -29,5 +29,6 @@ def fleet_servers(default: dict[str, Any], pairs: list[str]) -> dict[str, dict[s
         servers[name] = tenant_server(url, "TENANT_SERVERS")
     for name, config in servers.items():
         if config["ENGINE"] != ENGINES["postgresql"]:
-            raise ImproperlyConfigured(f"The tenants' server {name!r} must be PostgreSQL: the fleet needs it.")
+            variable = "TENANT_DATABASE_URL" if name == "default" else "TENANT_SERVERS"
+            raise ImproperlyConfigured(f"{variable}: the server {name!r} must be PostgreSQL, as the fleet needs it.")
     return servers

@@ -63,6 +63,8 @@ class CheckCommand(BaseCommand):
         raise NotImplementedError
 
     def handle(self, **options: Any) -> None:
+        if not options["json"]:
+            self.stderr.write("Comparing models with tables …", str)
         results = [self.check_source(each, bool(options["contract"])) for each in self.sources(options)]
         self.report(results, options["json"])
         if drifted := sorted({each.model for result in results for each in result.errors}):

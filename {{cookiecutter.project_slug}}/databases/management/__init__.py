@@ -20,6 +20,11 @@ def execute_from_command_line(argv: list[str]) -> None:
         os.environ["DJANGO_SETTINGS_MODULE"] = f"{package}.settings_test"
     try:
         management.execute_from_command_line(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of the output has ended, as in `manage.py databases | head`. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except ImproperlyConfigured as error:
         # One sentence that says what to do; the traceback behind it is Django's start-up and no help.
         sys.exit(f"manage.py: {error}")

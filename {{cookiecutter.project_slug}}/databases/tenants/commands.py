@@ -36,11 +36,15 @@ class TenantCommand(BaseCommand):
     """A command on one tenant. Its method `run` does the work, and returns what to write about the tenant."""
 
     run: Callable[..., str]
+    #: What to say before work that takes its time.
+    doing = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="the tenant")
 
     def handle(self, *, slug: str, **options: Any) -> None:
+        if self.doing:
+            self.stderr.write(f"{slug}: {self.doing} …", str)
         with command_errors(slug):
             self.stdout.write(f"{slug}: {self.run(slug, **options)}")
 

@@ -22,7 +22,7 @@ def carry_tenant(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise TypeError(
-            "carry_tenant() is for plain functions: leave it out, because a task keeps the tenant that it was created in."
+            "carry_tenant() is for plain functions: leave it out. A task keeps the tenant that it was created under."
         )
     slug, home = current_tenant().slug, threading.get_ident()
 

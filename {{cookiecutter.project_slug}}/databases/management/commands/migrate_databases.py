@@ -25,6 +25,8 @@ class Command(BaseCommand):
         if unknown := sorted({*aliases} - {*settings.OWN_DATABASES}):
             raise CommandError(f"{unknown[0]!r} is not in OWN_DATABASES: name {' or '.join(settings.OWN_DATABASES)}.")
         results = []
+        if not (check or plan or options["json"]):
+            self.stderr.write(f"Migrating {', '.join(aliases or settings.OWN_DATABASES)} …", str)
         for result in migrate_all(aliases, pending_only=check or plan):
             results.append(result)
             if not options["json"]:

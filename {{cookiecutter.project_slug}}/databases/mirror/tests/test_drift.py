@@ -92,7 +92,8 @@ class UnreadableTests(SimpleTestCase):
     def test_the_error_does_not_contain_the_address_or_the_user(self):
         process = self.commands.run("check_mirror", "--json")
         self.assertEqual((process.returncode, process.stdout), (2, ""))
-        self.assertRegex(process.stderr, r"^CommandError: The mirror cannot be read \(\w+\): check its address and its server\.\n$")
+        refusal = r"^CommandError: The mirror cannot be read \(\w+\): check its address and its server\.\n$"
+        self.assertRegex(process.stderr, refusal)
         # Called directly: Django's own checks of MySQL raise the driver's error when the server is down.
         code = "import json; from databases.mirror.checks import check_drift\nfound = check_drift(None, ['mirror'])\n"
         code += "print(json.dumps([(each.id, each.level, each.msg) for each in found]))"

@@ -12,6 +12,7 @@ from databases.tenants.commands import TenantCommand
 
 
 class Command(TenantCommand):
+    doing = "archiving, its pages answer 503"
     help = (
         "Write a tenant's database into a file, load the file into a scratch database, and close the tenant's database "
         "if both hold the same. Safe to run again. It is kept until `purge_archived_tenants`."

@@ -11,6 +11,7 @@ from databases.tenants.commands import TenantCommand
 
 
 class Command(TenantCommand):
+    doing = "moving"
     help = (
         "Copy a tenant's database to another server, compare the two, and switch. Safe to run again. The old database "
         "is closed and kept until `purge_archived_tenants`."

@@ -20,6 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, number: int, **options: Any) -> None:
         failed = []
         for server in settings.TENANT_SERVERS:
+            self.stderr.write(f"{server}: making databases …", str)
             try:
                 made = ready.fill(server, number)
                 self.stdout.write(f"{server}: {made} made, {ready.count(server)} ready")

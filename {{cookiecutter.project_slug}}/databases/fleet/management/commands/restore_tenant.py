@@ -10,6 +10,7 @@ from databases.tenants.commands import TenantCommand
 
 
 class Command(TenantCommand):
+    doing = "restoring"
     help = "Restore an archived tenant into a new database. Safe to run again."
 
     def add_arguments(self, parser: CommandParser) -> None:

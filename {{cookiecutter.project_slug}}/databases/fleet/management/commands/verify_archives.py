@@ -15,6 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("slugs", nargs="*", help="tenants (default: one at random)")
 
     def handle(self, *, slugs: list[str], **options: Any) -> None:
+        self.stderr.write("Restoring into a scratch database …", str)
         with command_errors(", ".join(slugs) or "archives"):
             for found in [verify(slug) for slug in slugs] or [verify_one()]:
                 self.stdout.write(f"{found.tenant}: {found.path} holds what it held when it was written")

@@ -20,6 +20,7 @@ class Command(BaseCommand):
         self.provisioning.add_arguments(parser)
 
     def handle(self, *, slug: str, **options: Any) -> None:
+        self.stderr.write(f"{slug}: making its database ready …", str)
         with command_errors(slug):
             tenant = self.create(slug, options)
         place = f"{tenant.database} on {tenant.server}" if tenant.server else tenant.database

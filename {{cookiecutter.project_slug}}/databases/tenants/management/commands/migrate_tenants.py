@@ -49,6 +49,9 @@ class Command(BaseCommand):
             share(max_failures, 0)
             planned = waves(wave, tenants)
             with named_lock("migrate_tenants", BUSY):
+                if not as_json:
+                    verb = "Comparing" if options["check"] else "Migrating"
+                    self.stderr.write(f"{verb} {len(tenants)} tenants …", str)
                 if options["check"]:
                     return self.compare(tenants, as_json=as_json)
                 outcomes = self.migrate(planned, len(tenants), jobs, max_failures, quiet=as_json)
