@@ -11,19 +11,16 @@ from tests.support.template import EMITTED, ROOT, emitted_files
 
 PAGE = ROOT / "docs" / "reference" / "messages.md"
 CHECK_ID = re.compile(r"databases\.[EWI]\d{3}")
-#: What makes an error, a warning or a page of its first argument, besides the classes whose names end with "Error".
-MAKERS = {"Error", "Info", "Warning", "ImproperlyConfigured", "SuspiciousFileOperation", "Http404", "unavailable"}
+MAKERS = re.compile(r"\w*Error|Info|Warning|ImproperlyConfigured|SuspiciousFileOperation|Http404|unavailable")
 #: Names and arguments whose texts are part of other messages, and the functions that return or yield such texts.
 PARTS = {"cause", "cure", "error", "late", "problem", "problems", "reason", "skipped", "undone", "State"}
 PART_MAKERS = re.compile(r"problem|advice|unimported_models|why_\w+|_lags|_compare\w*|_differences|_limits|read_rights")
 HEAD = """# Messages
 
-Every error, warning and refusal of `databases/` and `config/`, as the code writes it: Python fills in what stands in
-`{…}`. A *part* belongs to a longer message, or follows the name of a database or a tenant. `make messages` writes this
-page, and a test fails where it lacks a message.
+Every error, warning and refusal of `databases/` and `config/`, as the code writes it, with `{…}` for values. A *part*
+belongs to a longer message, or follows the name of a database or a tenant. `make messages` writes this page.
 """
-#: By the name of a variable, what a module assigns to it.
-Known = Mapping[str, list[ast.expr]]
+Known = Mapping[str, list[ast.expr]]  # By the name of a variable, what a module assigns to it.
 
 
 class Message(NamedTuple):
@@ -36,20 +33,16 @@ class Message(NamedTuple):
 
 
 def messages() -> list[Message]:
-    """Return the messages of all emitted modules but tests, each once, in the order of the files."""
+    """Return what all emitted modules but tests say, whatever the answers; not what only passes on another error."""
     files = [file for file in emitted_files() if re.match(r"(databases|config)/(?!.*\btests/).*\.py$", file)]
-    # The template's Python is plain Python: one look at it sees the lines of all answers.
     trees = {file: ast.parse((EMITTED / file).read_text(encoding="utf-8")) for file in files}
-    # Constants are imported from one module into another.
-    shared = {name: values for tree in trees.values() for name, values in _assigned(tree).items() if name.isupper()}
+    own = {file: _assigned(tree) for file, tree in trees.items()}
+    shared = {name: values for each in own.values() for name, values in each.items() if name.isupper()}
     found: list[Message] = []
     for file, tree in trees.items():
-        known = {**shared, **_assigned(tree)}
         for node in ast.walk(tree):
-            found += [Message(file, *(" ".join(each.split()) for each in rest)) for rest in _messages_of(node, known)]
-    # Without those that only pass on the text of another error.
-    empty = re.compile(r"(\{[^}]*\}|[^a-z])*", re.IGNORECASE)
-    return [each for each in dict.fromkeys(found) if CHECK_ID.match(each.kind) or not empty.fullmatch(each.text)]
+            found += [Message(file, *map(str.strip, rest)) for rest in _messages_of(node, {**shared, **own[file]})]
+    return [each for each in dict.fromkeys(found) if each.hint or re.search("[a-z]", re.sub(r"\{.*?\}", "", each.text))]
 
 
 def page() -> str:
@@ -78,9 +71,8 @@ def _messages_of(node: ast.AST, known: Known) -> Iterator[tuple[str, ...]]:
     values = getattr(node, "args", getattr(node, "elts", [])) if isinstance(node, ast.Call | ast.Tuple) else []
     name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
     last, first = name.rpartition(".")[2], values[0] if values else ast.Constant("")
-    kind = last if last in MAKERS or last.endswith("Error") else ""
+    kind = "printed" if name.endswith(("stderr.write", "style.ERROR")) else last if MAKERS.fullmatch(last) else ""
     kind = "log" if name.startswith("logger.") and last not in ("debug", "info") else kind
-    kind = "printed" if name.endswith(("stderr.write", "style.ERROR")) else kind
     said = [_texts(each, known) for each in (*values, *words.values()) if not isinstance(each, ast.List)]
     ids = [text for texts in said for text in texts if CHECK_ID.fullmatch(text)]
     if ids:
@@ -91,11 +83,12 @@ def _messages_of(node: ast.AST, known: Known) -> Iterator[tuple[str, ...]]:
     elif last in PARTS or name.endswith("problems.append"):
         yield from (("part", text) for each in values for text in _texts(each, known))
     yield from (("part", text) for word in words.keys() & PARTS for text in _texts(words[word], {}))
+    ends: list[ast.expr | None] = []
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).partition("[")[0] in PARTS:
-        yield from (("part", text) for text in _texts(node.value, {}))
+        ends = [node.value]
     elif isinstance(node, ast.FunctionDef) and PART_MAKERS.fullmatch(node.name):
-        ends = [each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield) and each.value]
-        yield from (("part", text) for each in ends for text in _texts(each, {}) if " " in text)
+        ends = [each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield)]
+    yield from (("part", text) for each in ends if each for text in _texts(each, {}) if " " in text)
 
 
 def _texts(node: ast.AST, known: Known) -> list[str]:
@@ -116,12 +109,11 @@ def _texts(node: ast.AST, known: Known) -> list[str]:
         case ast.List(elts=several) | ast.Tuple(elts=several) | ast.BoolOp(values=several):
             choices = several
         case ast.Call(func=ast.Attribute(value=text, attr="format")):
-            choices = [text]
+            return _texts(text, known)
         case ast.Name(id=name):
             choices, known = known.get(name, []), {}
     return [*chain.from_iterable(_texts(each, known) for each in choices)]
 
 
 if __name__ == "__main__":
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(), encoding="utf-8")
