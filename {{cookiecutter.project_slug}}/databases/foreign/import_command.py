@@ -54,7 +54,7 @@ class ImportCommand(BaseCommand):
         source = self.source(options)
         try:
             copies = self.find(source, options)
-            self.stderr.write(f"{source.name}: reading {len(copies)} tables …", str)
+            self.stdout.write(f"{source.name}: reading {len(copies)} tables …")
             tables, failed = read_tables(source, {name: copy.key for name, copy in copies.items()})
             for name in hidden_rows(source.connection):
                 if name in tables:

@@ -139,7 +139,7 @@ class RoleTests(TransactionTestCase):
     def test_with_names_no_other_database_is_migrated(self):
         role = mock.Mock(spec=["label", "migrate_databases"], label="elsewhere")
         with mock.patch.object(migrating, "_roles", lambda: [role]):
-            self.assertEqual(run(OWN[-1]), ([f"{OWN[-1]}: up to date"], ""))
+            self.assertEqual(run(OWN[-1]), ([f"Migrating {OWN[-1]} …", f"{OWN[-1]}: up to date"], ""))
         role.migrate_databases.assert_not_called()
 
     def test_a_name_that_is_not_one_of_our_databases_is_an_error(self):

@@ -7,9 +7,10 @@ from io import StringIO
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.test import TestCase, TransactionTestCase, override_settings
+from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
 from databases.tenants import use_tenant
+from databases.tenants.commands import TenantCommand
 from databases.tenants.models import Tenant
 from databases.tenants.tests.points.models import DataPoint
 from databases.tenants.tests.site import own_site
@@ -124,6 +125,20 @@ class TenantCommandTests(TestCase):
             self.assertEqual(len(str(refusal.exception).splitlines()), 1)
 
 
+class SlowCommandTests(SimpleTestCase):
+    def test_a_slow_command_says_what_it_does_before_it_does_it(self):
+        said = StringIO()
+
+        class Slow(TenantCommand):
+            doing = "moving"
+
+            def run(self, slug: str, **options: object) -> str:
+                return f"moved, after {said.getvalue()!r}"
+
+        call_command(Slow(), "acme", stdout=said, stderr=said)
+        self.assertTrue(said.getvalue().endswith("acme: moved, after 'acme: moving …\\n'\n"), said.getvalue())
+
+
 class CreateTenantTests(TestCase):
     def test_invalid_arguments_are_an_error_of_one_line(self):
         for words, message in (
@@ -136,6 +151,7 @@ class CreateTenantTests(TestCase):
         self.assertFalse(Tenant.objects.exists())
 
     def test_an_unreachable_server_is_an_error_without_its_password(self):
+        said = StringIO()
         nowhere = {"HOST": "127.0.0.1", "PORT": "1", "PASSWORD": "hunter2", "NAME": "/dev/null/{name}"}
         with (
             self.settings(TENANT_SERVERS={"default": {**settings.TENANT_SERVERS["default"], **nowhere}}),
@@ -144,6 +160,7 @@ class CreateTenantTests(TestCase):
         ):
             # Django warns that it connects to another database of that server.
             warnings.simplefilter("ignore")
-            output("create_tenant", "acme")
+            output("create_tenant", "acme", stderr=said)
+        self.assertEqual(said.getvalue(), "acme: making its database ready …\n")
         self.assertNotIn("hunter2", str(refusal.exception))
         self.assertEqual(Tenant.objects.get().status, Tenant.Status.PENDING)

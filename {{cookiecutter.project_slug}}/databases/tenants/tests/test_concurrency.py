@@ -72,7 +72,7 @@ class ThreadTests(TransactionTestCase):
         self.assertRaises(NoTenantError, carry_tenant, marker)
         with use_tenant(FIRST):
             for function in (task, parts):
-                self.assertRaisesMessage(TypeError, "a task keeps the tenant", carry_tenant, function)
+                self.assertRaisesMessage(TypeError, "A task keeps the tenant", carry_tenant, function)
 
     def test_a_thread_may_enter_another_tenant(self):
         with use_tenant(FIRST):
