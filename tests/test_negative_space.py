@@ -52,9 +52,9 @@ USES = {
     "ruff": r"bin\)/ruff",
     "whitenoise": r'"whitenoise\.middleware',
 }
-#: Django, the layer or pytest find these modules by their names.
+#: Django, the layer, the demo or pytest find these modules by their names.
 FOUND_BY_NAME = re.compile(
-    r"(.*/)?(manage|apps|admin|models|models/__init__|settings_test|tests|urls|(migrations|management/commands)/\w+"
+    r"(.*/)?(manage|apps|admin|demo|models|models/__init__|settings_test|tests|urls|(migrations|management/commands)/\w+"
     r"|tests/(\w+/)?test_\w+|backends/\w+/base)\.py"
 )
 

@@ -1,7 +1,7 @@
-"""The layer's pages."""
+"""The layer's page."""
 
 from django.urls import path
 
-from databases.views import databases, overview
+from databases.views import databases
 
-urlpatterns = [path("", overview, name="overview"), path("databases/", databases, name="databases")]
+urlpatterns = [path("databases/", databases, name="databases")]

@@ -1,5 +1,5 @@
 from django.urls import path
 
-from .views import data_points
+from .views import data_points, home
 
-urlpatterns = [path("", data_points, name="data-points")]
+urlpatterns = [path("", home, name="home"), path("data-points/", data_points, name="data-points")]

@@ -1,12 +1,18 @@
-"""A page with the rows of one tenant. The view names no tenant: the host of the request decides."""
+"""A page with the rows of one tenant. The views name no tenant: the host of the request decides."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from databases.tenants import current_tenant
+from notes.views import start
 
 from .models import DataPoint
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the tenant's page on its host, and the start page on the central host."""
+    return data_points(request) if request.tenant else start(request)  # type: ignore[attr-defined]
 
 
 def data_points(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,11 @@ class MirrorTests(TestCase):
         found = Material.objects.filter(collection__curator__organisation__name="Aperture Science")
         self.assertEqual([material.title for material in found], ["Thinking with portals"])
 
+    def test_the_page_lists_the_rows_in_development(self):
+        self.assertEqual(self.client.get("/members/").status_code, 404)
+        with self.settings(DEBUG=True):
+            self.assertContains(self.client.get("/members/"), "<li>Chell, Aperture Science</li>")
+
     def test_a_test_adds_rows_that_the_next_test_does_not_see(self):
         # Only here: this is a test database. Outside of tests a write raises MirrorWriteError.
         Member.objects.create(organisation=Organisation.objects.get(pk=1), name="GLaDOS", joined="1998-05-16")

@@ -12,6 +12,12 @@ class NoteTests(TestCase):
             Note.objects.create(text=text)
         self.assertEqual([str(note) for note in Note.objects.all()], ["second", "first"])
 
+    def test_the_start_page_is_for_development(self):
+        self.assertEqual(self.client.get("/").status_code, 404)
+        with self.settings(DEBUG=True):
+            response = self.client.post("/", {"text": "a note"}, follow=True)
+        self.assertContains(response, "<li>a note</li>")
+
     def test_an_error_undoes_all_writes_of_the_block(self):
         with self.assertRaises(RuntimeError), atomic_for(Note):
             Note.objects.create(text="undone")

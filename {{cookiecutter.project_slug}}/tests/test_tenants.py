@@ -34,7 +34,7 @@ class TenantTests(TenantTestCase):
     def test_the_client_asks_the_host_of_the_current_tenant(self):
         for slug, ours, theirs in ((LABS, "cake", "orbit"), (CAMPUS, "orbit", "cake")):
             with use_tenant(slug):
-                response = self.client.get("/data-points/")
+                response = self.client.get("/")
             self.assertContains(response, ours)
             self.assertNotContains(response, theirs)
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
+from django.db.models.signals import post_migrate
 
 from databases.environment import beside
 from databases.registry import is_foreign
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
+        # It would replace the rows of a database that was there by those of its seed.
+        post_migrate.disconnect(dispatch_uid="databases.foreign.seeding")
         primary = connections["default"].settings_dict
         for label in settings.APP_DATABASES:
             if label.startswith(LAYER):

@@ -1,0 +1,36 @@
+"""What `manage.py demo` makes in the primary: a superuser and two notes."""
+
+from django.contrib.auth import get_user_model
+from django.utils.crypto import salted_hmac
+
+from .models import Note
+
+USER = "demo"
+TEXTS = ("make remove-examples removes the example apps", "Written to the project's own database")
+
+
+def password() -> str:
+    """Return the password of the demo user.
+
+    It is made of SECRET_KEY: whoever gets a copy of the database cannot know it.
+    """
+    return salted_hmac("notes.demo", USER).hexdigest()[:8]
+
+
+def login() -> str:
+    """Return how to log in."""
+    user = get_user_model().objects.filter(username=USER).first()
+    if user and user.check_password(password()):
+        return f"user {USER}, password {password()}"
+    return "`make demo` makes a user, unless there is one named demo"
+
+
+def build() -> str:
+    """Make the user and the notes that are missing."""
+    users = get_user_model().objects
+    if not users.filter(username=USER).exists():
+        users.create_superuser(USER, password=password())
+    for text in TEXTS:
+        if not Note.objects.filter(text=text).exists():
+            Note.objects.create(text=text)
+    return f"default: {len(TEXTS)} notes; {login()}"
