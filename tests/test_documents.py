@@ -2,8 +2,10 @@
 
 import ast
 import contextlib
+import html
 import json
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,16 +66,20 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
     # As in an activated environment.
     env = {"PYTHON": python, "PATH": f"{project.path / '.venv/bin'}:{commands.clean_environment()['PATH']}"}
     steps = documents.steps(project.read(".github/workflows/ci.yml"))
-    told = documents.commands(project.read("README.md"))
+    commands_of_readme = documents.commands(project.read("README.md"))
     with embedded_server(project):
         for step in steps:
             commands.run(["bash", "-e", "-c", step], cwd=project.path, env=env)
-        told.remove("make run")
-        told.remove("make remove-examples")
-        told.remove("make change")
-        with servers.running(project, env) as server:
-            check_pages(project, server)
-        for command in told:
+        for command in ("make run", "make remove-examples", "make change"):
+            commands_of_readme.remove(command)
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            port = busy.getsockname()[1]
+            with servers.running(project, env, port) as server:
+                told = server.told()
+                assert f"Port {port} is in use, so this is port {server.port}." in told
+                check_pages(project, server, told)
+                check_demo(project, server, env)
+        for command in commands_of_readme:
             if command == "python manage.py create_tenant acme --database acme_data":
                 make_acme_data(project)
             if command not in [step.removeprefix(".venv/bin/") for step in steps]:
@@ -84,19 +90,65 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
         # Last: what the README shows of the example apps is run before.
         commands.run(["make", "remove-examples"], cwd=project.path, env=env)
         commands.run(["python", "manage.py", "check"], cwd=project.path, env=env)
+        commands.run(["make", "demo"], cwd=project.path, env=env)
+        with servers.running(project, env) as server:
+            told = server.told()
+            assert "start page" not in told
+            assert "createsuperuser" in told
+            assert "Log in" in server.page("localhost", "/admin/")
+            if project.answers["__tenants"]:
+                assert f"http://{TENANTS[0]}.localhost:{server.port}/admin/ " in told
 
 
-def check_pages(project: Bake, server: servers.Server) -> None:
-    """Check that the pages show rows from every database."""
+def check_pages(project: Bake, server: servers.Server, told: str) -> None:
+    """Check what `make run` names, and that pages show rows from every database."""
     home = server.page("localhost", "/")
+    assert "<title>O&#x27;Brien &amp; 🎉 {{ 7*7 }}</title>" in home
+    hosts = TENANTS if project.answers["__tenants"] else ()
+    assert re.findall(r"http://(\S+)", told) == [
+        *(f"localhost:{server.port}{path}" for path in ("/", "/databases/", "/admin/")),
+        *(f"{tenant}.localhost:{server.port}/" for tenant in hosts),
+    ]
+    rows = {re.search("<ul>.+</ul>", server.page(f"{tenant}.localhost", "/"))[0] for tenant in hosts}  # type: ignore[index]
+    assert len(rows) == len(hosts), "each tenant has rows of its own"
+    assert all(f"//{tenant}.localhost:{server.port}/" in home for tenant in hosts)
     if project.answers["__secondary"]:
         # It is for staff.
         assert "Log in" in server.page("localhost", "/events/")
-    assert "<title>O&#x27;Brien &amp; 🎉 {{ 7*7 }}</title>" in home
-    for tenant in TENANTS if project.answers["__tenants"] else ():
-        assert tenant in home
-        assert "<li>" in server.page(f"{tenant}.localhost", "/data-points/")
+    (name, password) = re.findall(r"user (\w+), password (\w+)", told)[0]
+    server.post("localhost", "/admin/login/", username=name, password=password, next="/admin/")
+    assert "Log out" in server.page("localhost", "/admin/")
+    if project.answers["__secondary"]:
+        assert "demo added a note of the demo" in server.post("localhost", "/events/", text="a note of the demo")
     assert project.read(".env").startswith("SECRET_KEY=")
+
+
+def check_demo(project: Bake, server: servers.Server, env: dict[str, str]) -> None:
+    """Do what the start page tells people to try and to break, and run `make demo` again."""
+    home = server.post("localhost", "/", text="a note of ours")
+    assert "<li>a note of ours</li>" in home
+    assert "database <strong>default</strong>" in home, "who wrote reads the primary"
+    attempts = re.findall(r"<pre>(.+?)</pre>.*?What stops it:</em> <code>(\w+)", home, re.DOTALL)
+    chosen = [project.answers[role] for role in ("__secondary", "__replicas", "__tenants")]
+    assert len(attempts) == len([each for each in chosen if each])
+    for command, error in attempts:
+        assert error in commands.run(["bash", "-c", html.unescape(command)], cwd=project.path, env=env, code=1)
+    if project.answers["__mirror"]:
+        for writer, reason in (("model", "lives in &#x27;mirror&#x27;"), ("SQL", "Refused on &#x27;mirror&#x27;")):
+            page = server.post("localhost", "/members/", writer=writer)
+            assert "<code>MirrorWriteError</code>: " in page
+            assert reason in page
+            assert "Chell, Aperture Science" in page
+        assert "Test subject 1, Aperture Science" in server.post("localhost", "/members/", writer="other application")
+    for _ in range(2):
+        assert "password" in commands.run(["make", "demo"], cwd=project.path, env=env)
+    home = server.page("localhost", "/")
+    assert home.count("<li>a note of ours</li>") == home.count("<li>Written to the project") == 1
+    if project.answers["__mirror"]:
+        page = server.page("localhost", "/members/")
+        assert "Chell" in page
+        assert "Test subject" not in page
+    assert "DEBUG is off" in commands.run(["make", "demo"], cwd=project.path, env={**env, "DEBUG": "off"}, code=2)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,15 @@
 """`make run` of a project: started as a user starts it, and ended as Ctrl-C ends it."""
 
 import contextlib
+import http.cookiejar
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,15 +25,38 @@ class Server:
         self.process = process
         self.port = port
         self.log = log
+        # A visitor's browser, which keeps cookies.
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.visitor = urllib.request.build_opener(cookies)
 
-    def page(self, host: str, path: str) -> str:
-        """Return a page as soon as the server answers. Raises AssertionError with the log where it ends or hangs."""
+    def told(self) -> str:
+        """Return what `make run` tells its user to open, as soon as it does, and use the port that it names."""
+        for _ in range(6000):
+            found = re.search(r"\n(Port .+\n)?(  http://.+\n)+Ctrl-C .+\n", self.log.read_text())
+            if found:
+                self.port = int(re.findall(r":(\d+)/", found[0])[0])
+                return found[0]
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text())
+
+    def post(self, host: str, path: str, **fields: str) -> str:
+        """Fill in the form of a page and send it, and return the page that follows."""
+        token = re.findall('name="csrfmiddlewaretoken" value="(.+?)"', self.page(host, path))[0]
+        return self.page(host, path, {**fields, "csrfmiddlewaretoken": token})
+
+    def page(self, host: str, path: str, fields: Mapping[str, str] | None = None) -> str:
+        """Return a page as soon as the server answers. Raises AssertionError with the log where it ends or hangs.
+
+        Argument `fields`: those of a form to send.
+        """
         address = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(address, headers={"Host": f"{host}:{self.port}"})
+        data = urllib.parse.urlencode(fields).encode() if fields else None
+        request = urllib.request.Request(address, data, headers={"Host": f"{host}:{self.port}"})
         for _ in range(3000):
             assert self.process.poll() is None, self.log.read_text()
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                with self.visitor.open(request, timeout=30) as answer:
                     return str(answer.read().decode())
             except urllib.error.HTTPError as error:
                 raise AssertionError(f"{path} on {host}: {error}\n{self.log.read_text()}") from error
@@ -40,9 +66,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(project: Bake, env: Mapping[str, str]) -> Iterator[Server]:
-    """Run `make run` in a new process group."""
-    port = free_port()
+def running(project: Bake, env: Mapping[str, str], port: int = 0) -> Iterator[Server]:
+    """Run `make run` in a new process group. Argument: the port to ask for, if not a free one."""
+    port = port or free_port()
     log = project.path.parent / "make.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -5,7 +5,9 @@ import socket
 import sys
 import time
 
+# % if cookiecutter.__tenants
 from django.conf import settings
+# % endif
 from django.core.management import execute_from_command_line
 from django.db import connections
 from django.urls import is_valid_path
@@ -23,10 +25,11 @@ def main(address: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(["manage.py", "migrate_databases"])
     port = free_port(host, int(wanted))
-    text = f"\n{links(port)}\nCtrl-C stops the server. `make demo` adds the demo's rows that are missing.\n"
+    text = f"\n{links(port)}\nCtrl-C stops the server. `make demo` restores the demo and keeps your rows.\n"
     if str(port) != wanted:
         text = f"\nPort {wanted} is in use, so this is port {port}.{text}"
     connections.close_all()
+    sys.stdout.flush()
     server = os.getpid()
     if os.fork():
         os.environ["DJANGO_RUNSERVER_HIDE_WARNING"] = "true"
@@ -65,10 +68,9 @@ def links(port: int) -> str:
     found = {f"{site}/": "the start page"} if is_valid_path("/") else {}
     found[f"{site}/databases/"] = "the databases, and who reads and writes them"
     found[f"{site}/admin/"] = "the admin: `manage.py createsuperuser` makes a user"
-    if settings.DEBUG:  # example
-        from notes.demo import login  # example
+    from notes.demo import login  # example
 
-        found[f"{site}/admin/"] = f"the admin: {login()}"  # example
+    found[f"{site}/admin/"] = login()  # example
     # % if cookiecutter.__tenants
     from databases.tenants.models import Tenant
 

@@ -1,5 +1,6 @@
 """What `manage.py demo` makes in the primary: a superuser and two notes."""
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.crypto import salted_hmac
 
@@ -12,17 +13,17 @@ TEXTS = ("make remove-examples removes the example apps", "Written to the projec
 def password() -> str:
     """Return the password of the demo user.
 
-    It is made of SECRET_KEY: whoever gets a copy of the database cannot know it.
+    It is made of SECRET_KEY, so a copy of the database elsewhere does not let everybody in.
     """
     return salted_hmac("notes.demo", USER).hexdigest()[:8]
 
 
 def login() -> str:
-    """Return how to log in."""
+    """Return how to log in to the admin."""
     user = get_user_model().objects.filter(username=USER).first()
-    if user and user.check_password(password()):
-        return f"user {USER}, password {password()}"
-    return "`make demo` makes a user, unless there is one named demo"
+    if settings.DEBUG and user and user.check_password(password()):
+        return f"the admin: user {USER}, password {password()}"
+    return "the admin: `manage.py createsuperuser` makes a user"
 
 
 def build() -> str:
@@ -33,4 +34,4 @@ def build() -> str:
     for text in TEXTS:
         if not Note.objects.filter(text=text).exists():
             Note.objects.create(text=text)
-    return f"default: {len(TEXTS)} notes; {login()}"
+    return f"default: {len(TEXTS)} notes, and a user for {login()}"

@@ -91,5 +91,5 @@ def without_rows(fixture: Path, examples: list[str]) -> str:
 if __name__ == "__main__":
     print(
         f"Removed {', '.join(remove_examples(Path.cwd()))}. Their files are in {REMOVED}/, for you to delete; their "
-        "tables stay in the databases."
+        "tables and the user demo stay in the databases."
     )
