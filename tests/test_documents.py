@@ -54,6 +54,14 @@ names = {model.__name__: model for model in apps.get_models()} | {"TestCase": Te
 for block in json.loads(sys.argv[1]):
     exec(block, names)
 """
+#: In a tenant, one row is added, and one of the demo is deleted.
+CHANGE_ROWS = f"""
+from databases.tenants import use_tenant
+from projects.models import DataPoint
+with use_tenant("{TENANTS[0]}"):
+    DataPoint.objects.create(name="ours", value=1)
+    DataPoint.objects.filter(name="slices of cake").delete()
+"""
 
 
 @pytest.mark.parametrize("variant", CHOSEN, ids=variants.name)
@@ -140,8 +148,13 @@ def check_demo(project: Bake, server: servers.Server, env: dict[str, str]) -> No
             assert reason in page
             assert "Chell, Aperture Science" in page
         assert "Test subject 1, Aperture Science" in server.post("localhost", "/members/", writer="other application")
+    if project.answers["__tenants"]:
+        commands.run(["python", "manage.py", "shell", "-c", CHANGE_ROWS], cwd=project.path, env=env)
     for _ in range(2):
         assert "password" in commands.run(["make", "demo"], cwd=project.path, env=env)
+    if project.answers["__tenants"]:
+        page = server.page(f"{TENANTS[0]}.localhost", "/")
+        assert page.count("slices of cake = 0.0") == page.count("ours = 1.0") == 1
     home = server.page("localhost", "/")
     assert home.count("<li>a note of ours</li>") == home.count("<li>Written to the project") == 1
     if project.answers["__mirror"]:

@@ -1,6 +1,7 @@
 """`make run`: migrates, serves the project on the first free port, and then prints what to open in a browser."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -34,6 +35,8 @@ def main(address: str) -> None:
     if os.fork():
         os.environ["DJANGO_RUNSERVER_HIDE_WARNING"] = "true"
         os.execv(sys.executable, [sys.executable, "manage.py", "runserver", f"{host}:{port}"])  # noqa: S606
+    # Ctrl-C ends this process too, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     while os.getppid() == server:
         try:
             socket.create_connection((host.strip("[]"), port), 1).close()
