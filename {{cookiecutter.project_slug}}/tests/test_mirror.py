@@ -21,6 +21,10 @@ class MirrorTests(TestCase):
         with self.settings(DEBUG=True):
             self.assertContains(self.client.get("/members/"), "<li>Chell, Aperture Science</li>")
 
+    def test_no_database_but_the_demo_is_written_as_the_other_application(self):
+        with self.settings(DEBUG=True), self.assertLogs("django.request", "WARNING"):
+            self.assertEqual(self.client.post("/members/", {"writer": "other application"}).status_code, 403)
+
     def test_a_test_adds_rows_that_the_next_test_does_not_see(self):
         # Only here: this is a test database. Outside of tests a write raises MirrorWriteError.
         Member.objects.create(organisation=Organisation.objects.get(pk=1), name="GLaDOS", joined="1998-05-16")
