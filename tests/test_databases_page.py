@@ -1,4 +1,4 @@
-"""The databases page in a browser: two themes, three widths, one tenant and thousands, and a change while one looks."""
+"""The start page and the databases page in a browser: two themes, three widths, one tenant and thousands, and a change while one looks."""
 
 import contextlib
 import signal
@@ -59,16 +59,18 @@ def test_the_page_in_a_browser(
     manage("create_tenant", SLUG)
     with served(project.path, tools, env) as server:
         server.page("localhost", "/databases/")
-        address = f"http://localhost:{server.port}/databases/"
-        chromium.get(address)
-        assert "mirror cannot be reached" not in chromium.page_source
-        for theme in ("light", "dark"):
-            for width in (360, 768, 1280):
-                browsers.look_like(chromium, width, theme)
-                chromium.save_screenshot(str(tmp_path / f"{theme}-{width}.png"))
-                assert browsers.barriers(chromium) == [], (theme, width)
-                overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                assert chromium.execute_script(overflow) == 0, (theme, width)
+        start = f"http://localhost:{server.port}/"
+        address = f"{start}databases/"
+        for page in (start, address):
+            chromium.get(page)
+            assert "mirror cannot be reached" not in chromium.page_source
+            for theme in ("light", "dark"):
+                for width in (360, 768, 1280):
+                    browsers.look_like(chromium, width, theme)
+                    chromium.save_screenshot(str(tmp_path / f"{theme}-{width}.png"))
+                    assert browsers.barriers(chromium) == [], (page, theme, width)
+                    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                    assert chromium.execute_script(overflow) == 0, (page, theme, width)
 
         # The page changes by itself, and is not loaded again.
         chromium.execute_script("window.isTheSame = true")
