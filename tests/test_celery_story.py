@@ -278,7 +278,7 @@ def site(bake: Baker) -> tuple[Bake, Environment]:
     project = bake(primary_database="sqlite", secondary_database="writable", tenant_databases="managed")
     wanted = [*environments.requirements([project.read("pyproject.toml")]), "celery>=5.4", "redis>=5"]
     tools = environments.make("celery", sys.executable, wanted)
-    first, *others = documents.blocks(project.read("README.md"), "py")
+    first, *others = documents.blocks(project.read("databases/tenants/README.md"), "py")
     (schedule,) = [block for block in others if "beat_schedule" in block]
     others.remove(schedule)
     project.write("config/celery.py", "".join([APP, schedule, DUE]))

@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,10 +15,10 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Baker
-from tests.support import commands, documents, environments, servers, variants
+from tests.support import commands, documents, environments, guides, servers, variants
 from tests.support.bakes import Bake
 from tests.support.postgres import Postgres
-from tests.support.template import EMITTED, ROOT, copy_template
+from tests.support.template import ROOT, copy_template
 from tests.support.variants import Variant
 
 TENANTS = ("aperture-science-labs", "vavatch-corp-campus")
@@ -39,8 +39,12 @@ CHOSEN = [
     )[0],
     variants.select(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")[-1],
 ]
-#: Files and folders that `databases/README.md` names without their role.
-ANY_ROLES = {"router.py", "middleware.py", "settings.py", "settings_test.py", "migrations/"}
+#: Files and folders that READMEs name without their role, or that a command writes.
+ANY_ROLES = {
+    *("router.py", "middleware.py", "settings.py", "settings_test.py", "migrations/", "models/", "tests/", "media/"),
+    *("__init__.py", "models.py", "contract_check.py", ".removed-examples/", "/databases/"),
+}
+NAMED_PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|json|sql|ya?ml)))`")
 #: What reads a variable of the environment.
 READS = re.compile(r"env\.(str|bool|int|list|email_url)|os\.environ\.get")
 #: Runs the Python of a README with the names that its reader has at hand.
@@ -74,38 +78,75 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
     # As in an activated environment.
     env = {"PYTHON": python, "PATH": f"{project.path / '.venv/bin'}:{commands.clean_environment()['PATH']}"}
     steps = documents.steps(project.read(".github/workflows/ci.yml"))
-    commands_of_readme = documents.commands(project.read("README.md"))
+    start, own_apps = own_apps_of(project)
+    told = [*documents.commands(start), *(each for text in of_roles(project) for each in documents.commands(text))]
+    told += documents.commands(project.read("deploy/README.md").partition("## Backups")[0])
+    elsewhere = {"make run", "make demo", "make remove-examples", "make change"}
+    elsewhere |= {each for each in told if each.startswith("docker ")}
     with embedded_server(project):
+
+        def run(command: str) -> None:
+            commands.run(["bash", "-e", "-c", command], cwd=project.path, env=env)
+
+        # So that the linters and both runs of all tests see these apps too.
+        run("make .venv/installed .env")
+        add_own_apps(project, own_apps, run)
         for step in steps:
-            commands.run(["bash", "-e", "-c", step], cwd=project.path, env=env)
-        for command in ("make run", "make remove-examples", "make change"):
-            commands_of_readme.remove(command)
+            run(step)
         with socket.create_server(("127.0.0.1", 0)) as busy:
             port = busy.getsockname()[1]
             with servers.running(project, env, port) as server:
-                told = server.told()
-                assert f"Port {port} is in use, so this is port {server.port}." in told
-                check_pages(project, server, told)
+                printed = server.told()
+                assert f"Port {port} is in use, so this is port {server.port}." in printed
+                check_pages(project, server, printed)
                 check_demo(project, server, env)
-        for command in commands_of_readme:
+        for command in dict.fromkeys(told):
             if command == "python manage.py create_tenant acme --database acme_data":
                 make_acme_data(project)
-            if command not in [step.removeprefix(".venv/bin/") for step in steps]:
-                commands.run(["bash", "-e", "-c", command], cwd=project.path, env=env)
-        blocks = json.dumps(documents.blocks(project.read("README.md"), "python"))
+            if command not in {*elsewhere, *(step.removeprefix(".venv/bin/") for step in steps)}:
+                run(command)
+        blocks = json.dumps([block for text in of_roles(project) for block in documents.blocks(text, "python")])
         settings = {**env, "DJANGO_SETTINGS_MODULE": "config.settings"}
         commands.run(["python", "-c", RUN_BLOCKS, blocks], cwd=project.path, env=settings)
-        # Last: what the README shows of the example apps is run before.
-        commands.run(["make", "remove-examples"], cwd=project.path, env=env)
-        commands.run(["python", "manage.py", "check"], cwd=project.path, env=env)
-        commands.run(["make", "demo"], cwd=project.path, env=env)
+        # Last: what the READMEs show of the example apps is run before.
+        for command in ("make remove-examples", "python manage.py check", "pytest", "make demo"):
+            run(command)
         with servers.running(project, env) as server:
-            told = server.told()
-            assert "start page" not in told
-            assert "createsuperuser" in told
+            printed = server.told()
+            assert "start page" not in printed
+            assert "createsuperuser" in printed
             assert "Log in" in server.page("localhost", "/admin/")
             if project.answers["__tenants"]:
-                assert f"http://{TENANTS[0]}.localhost:{server.port}/admin/ " in told
+                assert f"http://{TENANTS[0]}.localhost:{server.port}/admin/ " in printed
+
+
+def own_apps_of(project: Bake) -> tuple[str, str]:
+    """Return the README of a project without its section about new apps, and that section."""
+    before, _, rest = project.read("README.md").partition("## Add your own apps\n")
+    section, _, after = rest.partition("\n## ")
+    assert section
+    assert after
+    return f"{before}\n## {after}", section
+
+
+def of_roles(project: Bake) -> list[str]:
+    """Return the READMEs in `databases/`. The one of the fleet is last: it needs the tenant that another one makes."""
+    files = [file for file in project.files if re.fullmatch(r"databases/(\w+/)?README\.md", file)]
+    return [project.read(file) for file in sorted(files, key=lambda file: ("/fleet/" in file, file))]
+
+
+def add_own_apps(project: Bake, section: str, run: Callable[[str], None]) -> None:
+    """Run the commands of the section, apply its diffs, and write its files, each named in its first line."""
+    for _, language, block in documents.parts(section):
+        if language == "console":
+            for command in block.splitlines():
+                run(command)
+        elif language == "diff":
+            guides.apply(block, project.path)
+        elif language == "python":
+            name, _, text = block.partition("\n")
+            assert (project.path / name.removeprefix("# ")).exists(), name
+            project.write(name.removeprefix("# "), text)
 
 
 def check_pages(project: Bake, server: servers.Server, told: str) -> None:
@@ -227,7 +268,7 @@ def test_every_variable_that_is_named_is_one_that_the_settings_read(baked: Baker
     if project.answers["__secondary"]:
         # `databases/testing/settings.py` reads one for each alias in OWN_DATABASES.
         read.add("TEST_SECONDARY_DATABASE_URL")
-    section = project.read("README.md").partition("## Settings")[2].partition("\n## ")[0]
+    section = project.read("deploy/README.md").partition("## Settings")[2].partition("\n## ")[0]
     assert (
         set(re.findall(r"`([A-Z_]+)`(?=,| \|)", "\n".join(re.findall(r"^\|([^|]+\|)", section, re.MULTILINE)))) == read
     )
@@ -236,8 +277,8 @@ def test_every_variable_that_is_named_is_one_that_the_settings_read(baked: Baker
     # Without a default: production has its own, or does not start.
     assert '\nSECRET_KEY = env.str("SECRET_KEY")\n' in project.read("config/settings.py")
     settings = set(re.findall(r"^([A-Z_]+)\b", project.read("config/databases.py"), re.MULTILINE))
-    # These are the same in every project, and name settings of roles that this one may lack.
-    same = re.compile(r"databases/(README\.md|(\w+/)?tests/plain_site\.py)")
+    # This is the same in every project, and names settings of roles that this one may lack.
+    same = re.compile(r"databases/(\w+/)?tests/plain_site\.py")
     everything = "\n".join(project.read(file) for file in project.files if not same.fullmatch(file))
     # The names of databases' servers, in messages, tests, workflows and documents.
     named = set(re.findall(r"\b(?:[A-Z]+_)*(?:DATABASE_URLS?|TENANT_SERVERS|SITE_DOMAIN|ALLOWED_HOSTS)\b", everything))
@@ -245,11 +286,23 @@ def test_every_variable_that_is_named_is_one_that_the_settings_read(baked: Baker
     assert named - made_up <= read | settings
 
 
-def test_the_layers_readme_names_paths_that_exist() -> None:
-    text = (EMITTED / "databases/README.md").read_text(encoding="utf-8")
-    named = {name for name in re.findall(r"`([\w./]+)`", text) if name.endswith(("/", ".py")) and name not in ANY_ROLES}
-    roots = [EMITTED / "databases", EMITTED]
-    assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []
+@variants.each()
+def test_the_readmes_are_short_linked_and_name_paths_that_exist(baked: Baker, variant: Variant) -> None:
+    project = baked(**variant)
+    assert len(project.read("README.md").split()) <= 950
+    readmes = {file: project.read(file) for file in project.files if file.endswith("README.md")}
+    wrong = []
+    linked = {"README.md"}
+    for file, text in readmes.items():
+        folder = (project.path / file).parent
+        # `shop` is the reader's first app.
+        named = {name for name in NAMED_PATH.findall(text) if name not in ANY_ROLES and not name.startswith("shop/")}
+        roots = [folder, *(project.path / root for root in ("", "config", "databases"))]
+        wrong += [(file, name) for name in named if not any((root / name).exists() for root in roots)]
+        for link in re.findall(r"\]\(([^)#]+)", text):
+            linked.add(str((folder / link).resolve().relative_to(project.path.resolve())))
+    assert wrong == []
+    assert linked == {*readmes}
 
 
 def test_a_command_of_an_unknown_program_is_an_error() -> None:

@@ -136,7 +136,9 @@ def site(bake: Baker) -> tuple[Bake, Environment]:
     project = bake(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")
     wanted = [*environments.requirements([project.read("pyproject.toml")]), "celery>=5.4", "redis>=5"]
     tools = environments.make("celery-postgresql", sys.executable, wanted)
-    (imports,) = (block for block in documents.blocks(project.read("README.md"), "py") if "conf.imports" in block)
+    (imports,) = (
+        block for block in documents.blocks(project.read("databases/fleet/README.md"), "py") if "conf.imports" in block
+    )
     project.write("config/celery.py", APP + imports)
     folder = project.path / "projects/management/commands"
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +179,9 @@ def test_commands_run_by_the_worker_of_the_tenants_server_and_again_after_an_out
             words = ("--queues", f"tenants.{server}", "--concurrency", "1", "--hostname", f"{server}@site")
             stack.enter_context(running(project, tools, {**env, "WORKER": server}, "worker", *words))
         seen = json.loads(project.run(tools, "python", "-c", SEND, env=env, timeout=120).splitlines()[-1])
-        (block,) = (each for each in documents.blocks(project.read("README.md"), "py") if "fan_out" in each)
+        (block,) = (
+            each for each in documents.blocks(project.read("databases/fleet/README.md"), "py") if "fan_out" in each
+        )
         documented = project.run(tools, "python", "-c", BEGIN + block, env=env)
         servers["eu"].crash()
         sent = json.loads(project.run(tools, "python", "-c", SEND_IN_OUTAGE, env=env).splitlines()[-1])

@@ -72,8 +72,8 @@ def test_a_bake_names_no_role_and_no_engine_that_was_not_chosen(baked: Baker, va
         for words in (ROLES, ENGINES)
     )
     found = []
-    # The map of the layer is one text for all projects, and the record has every answer.
-    for file in {*project.files} - {"databases/README.md", ".template.json"}:
+    # The record has every answer.
+    for file in {*project.files} - {".template.json"}:
         text = project.read(file)
         found += [(file, name) for name in matches(roles, file, text) if not name.startswith(ASKING.get(file, "\0"))]
         # Files that are copied hold what each engine needs: a role's database may be on another one.

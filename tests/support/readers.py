@@ -1,4 +1,4 @@
-"""The database user that a project's README describes: it may read the mirror, and nothing else."""
+"""The database user that the mirror's README describes: it may read the mirror, and nothing else."""
 
 import re
 from urllib.parse import quote
@@ -9,8 +9,8 @@ from tests.support.documents import blocks
 
 
 def make_reader(project: Bake, server: DatabaseServer, pristine: str, name: str, owner_url: str) -> str:
-    """Create the user that the project's README describes, and return the URL that logs in as it."""
-    (sql,) = blocks(project.read("README.md"), "sql")
+    """Create the user that the mirror's README describes, and return the URL that logs in as it."""
+    (sql,) = blocks(project.read("databases/mirror/README.md"), "sql")
     reader = f"reader_{name}"
     (owner,) = server.execute("SELECT current_user")[0]
     for statement in filter(None, map(str.strip, sql.split(";"))):
