@@ -24,9 +24,7 @@ from databases.replicas import reading, use_primary, use_replica
 from databases.replicas.positions import Mark
 from databases.replicas.router import ReplicaRouter
 from databases.replicas.tests.fresh_replicas import forget_everything
-from databases.report import report_on
 from databases.tests.notebook.models import Note
-from databases.views import _rows
 
 
 def reads_from(**hints: object) -> str:
@@ -69,10 +67,6 @@ class RoutingTests(TransactionTestCase):
         with use_replica():
             list(Note.objects.using("default"))
             self.assertEqual(reads_from(), "replica")
-
-    def test_the_page_for_development_shows_the_rows_of_a_replica(self):
-        Note.objects.create(text="mine")
-        self.assertEqual([str(note) for note in _rows(report_on("replica"))[Note._meta.label]], ["mine"])
 
     def test_a_write_in_an_inner_block_counts_in_the_outer_one(self):
         with use_replica():
