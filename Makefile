@@ -13,7 +13,7 @@ FROM ?=
 # Arguments for pytest: make test PYTEST="-k refused"
 PYTEST ?= --numprocesses auto --dist worksteal
 
-.PHONY: project change test lint refusals reads messages compatibility clean
+.PHONY: project change test lint docs refusals reads messages recording compatibility clean
 
 project: .venv/bake.stamp
 	@.venv/bin/python bake.py $(ARGS)
@@ -31,6 +31,11 @@ lint: .venv/test.stamp
 		--config 'builtins = ["cookiecutter", "python_string"]' "{{cookiecutter.project_slug}}"
 	.venv/bin/mypy
 
+# The guide, in docs/_build/html. A dead link is an error.
+docs: .venv/docs.stamp
+	.venv/bin/python docs/generate.py
+	.venv/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs docs/_build/html
+
 refusals: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m pytest --quiet --update-refusals tests/test_refusals_of_the_mirror.py
 
@@ -40,11 +45,15 @@ reads: .venv/bake.stamp .venv/test.stamp
 messages: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m tests.support.messages
 
+# The pictures of README.md, from a project that the test makes.
+recording: .venv/bake.stamp .venv/test.stamp
+	.venv/bin/python -m pytest --quiet --update-recording tests/test_documents.py -k "tutorials and yes-managed"
+
 compatibility: .venv/bake.stamp .venv/test.stamp
 	.venv/bin/python -m compatibility $(ARGS)
 
 clean:
-	rm -rf .venv .envs
+	rm -rf .venv .envs docs/_build
 
 .venv/%.stamp: pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'

@@ -1,4 +1,4 @@
-"""Tries other packages in a project with every role, and writes `docs/compatibility.md`: `make compatibility`.
+"""Tries other packages in a project with every role: `make compatibility` writes `docs/reference/compatibility.md`.
 
 Each case in `cases/` gets a copy of the project, to which the runner adds its lines. There its tests run on real test
 databases; pytest's output is shown if one fails. To try one more package, add a file to `cases/`: `table.py` says what

@@ -1,4 +1,4 @@
-"""The cases, read without importing them, and the table in `docs/compatibility.md` that they make.
+"""The cases, read without importing them, and the table in `docs/reference/compatibility.md` that they make.
 
 A case is a file in `cases/`. It holds these constants, as literals, and a test class for each role with a verdict:
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 CASES = Path(__file__).parent / "cases"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "compatibility.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "compatibility.md"
 PLACE = re.compile(r"(?<=<!-- compatibility -->\n).*?(?=<!-- /compatibility -->)", re.DOTALL)
 ROLES = ("primary", "secondary", "mirror", "replicas", "tenants")
 NEWEST = "6.1"

@@ -1,4 +1,4 @@
-"""Copies the rows of one schema of a django-tenants database into a tenant's database: see docs/joining.md.
+"""Copies the rows of one schema of a django-tenants database into a tenant's database: see docs/how-to/joining.md.
 
 Copy this file to `management/commands/` of an app of the project. Delete it when all tenants have moved.
 """

@@ -38,9 +38,10 @@ Server = TypeVar("Server", bound=DatabaseServer)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of `make refusals` and `make reads`."""
+    """Add the options of `make refusals`, `make reads` and `make recording`."""
     parser.addoption("--update-refusals", action="store_true", help="regenerate the table of refusals")
     parser.addoption("--update-reads", action="store_true", help="regenerate the table of reads")
+    parser.addoption("--update-recording", action="store_true", help="draw the pictures of README.md again")
 
 
 def pytest_configure(config: pytest.Config) -> None:

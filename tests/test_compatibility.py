@@ -1,4 +1,4 @@
-"""Whether the table of other packages in `docs/compatibility.md` is complete. `make compatibility` tries them."""
+"""Whether the table in `docs/reference/compatibility.md` is complete. `make compatibility` tries the packages."""
 
 from compatibility.table import DOCUMENT, cases, put_into, versions_in
 

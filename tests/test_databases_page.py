@@ -1,4 +1,4 @@
-"""The start page and the databases page in a browser: two themes, three widths, one tenant and thousands, and a change while one looks."""
+"""The start page and the databases page in a browser: themes, widths, many tenants, and changes while one looks."""
 
 import contextlib
 import signal

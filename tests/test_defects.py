@@ -1,4 +1,4 @@
-"""The tests that `docs/defects.md` names exist, in projects or in the template."""
+"""The tests that `docs/reference/defects.md` names exist, in projects or in the template."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from tests.support.template import EMITTED, ROOT
 
 ROWS = [
     line.strip("|").split("|")
-    for line in (ROOT / "docs/defects.md").read_text(encoding="utf-8").splitlines()
+    for line in (ROOT / "docs/reference/defects.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("| ") and not line.startswith("| package")
 ]
 

@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Baker
-from tests.support import commands, documents, environments, guides, servers, variants
+from tests.support import commands, documents, environments, guides, recordings, servers, tutorials, variants
 from tests.support.bakes import Bake
 from tests.support.postgres import Postgres
 from tests.support.template import ROOT, copy_template
@@ -39,6 +39,10 @@ CHOSEN = [
     )[0],
     variants.select(primary_database="postgresql", secondary_database="none", tenant_databases="fleet")[-1],
 ]
+#: For each of them, the tutorials that it has the roles for.
+TUTORIALS = [["1-mirror"], ["2-writable", "3-replicas", "4-tenants"], [], ["5-fleet"]]
+#: The project in the pictures of README.md. Other versions of Django print other words.
+RECORDED = {**CHOSEN[1], "django_version": "6.1"}
 #: Files and folders that READMEs name without their role, or that a command writes.
 ANY_ROLES = {
     *("router.py", "middleware.py", "settings.py", "settings_test.py", "migrations/", "models/", "tests/", "media/"),
@@ -68,8 +72,12 @@ with use_tenant("{TENANTS[0]}"):
 """
 
 
-@pytest.mark.parametrize("variant", CHOSEN, ids=variants.name)
-def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant) -> None:
+@pytest.mark.parametrize(
+    ("variant", "names"), list(zip(CHOSEN, TUTORIALS, strict=True)), ids=[variants.name(each) for each in CHOSEN]
+)
+def test_what_projects_and_tutorials_tell_people_to_run_works(
+    bake: Baker, variant: Variant, names: list[str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     try:
         python = environments.python_for(variant["django_version"])
     except environments.NoPythonError as error:
@@ -88,11 +96,7 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
         def run(command: str) -> None:
             commands.run(["bash", "-e", "-c", command], cwd=project.path, env=env)
 
-        # So that the linters and both runs of all tests see these apps too.
         run("make .venv/installed .env")
-        add_own_apps(project, own_apps, run)
-        for step in steps:
-            run(step)
         with socket.create_server(("127.0.0.1", 0)) as busy:
             port = busy.getsockname()[1]
             with servers.running(project, env, port) as server:
@@ -100,6 +104,18 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
                 assert f"Port {port} is in use, so this is port {server.port}." in printed
                 check_pages(project, server, printed)
                 check_demo(project, server, env)
+        if variant == RECORDED:
+            recorded = recordings.session(project, env, server.log.read_text(), tmp_path)
+            compare("databases", recordings.picture(project, env), request)
+            compare("recording", recordings.draw(recorded), request)
+            if request.config.getoption("--update-recording"):
+                return
+        for name in names:
+            tutorials.follow(name, project.path, env)
+        # So that the linters and both runs of all tests see these apps too.
+        add_own_apps(project, own_apps, run)
+        for step in steps:
+            run(step)
         for command in dict.fromkeys(told):
             if command == "python manage.py create_tenant acme --database acme_data":
                 make_acme_data(project)
@@ -112,12 +128,15 @@ def test_what_a_project_tells_people_to_run_works(bake: Baker, variant: Variant)
         for command in ("make remove-examples", "python manage.py check", "pytest", "make demo"):
             run(command)
         with servers.running(project, env) as server:
-            printed = server.told()
-            assert "start page" not in printed
-            assert "createsuperuser" in printed
             assert "Log in" in server.page("localhost", "/admin/")
-            if project.answers["__tenants"]:
-                assert f"http://{TENANTS[0]}.localhost:{server.port}/admin/ " in printed
+
+
+def compare(name: str, drawn: str, request: pytest.FixtureRequest) -> None:
+    """Compare a picture of README.md with what was drawn, or put it there."""
+    path = recordings.IMAGES / f"{name}.svg"
+    if request.config.getoption("--update-recording"):
+        path.write_text(drawn, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == drawn, recordings.UPDATE
 
 
 def own_apps_of(project: Bake) -> tuple[str, str]:
@@ -224,19 +243,23 @@ def make_acme_data(project: Bake) -> None:
         connection.execute(sql.SQL("CREATE DATABASE acme_data TEMPLATE {}").format(demo))
 
 
-#: Commands of the template's README that run these tests, or that other tests are about.
+#: Pages whose commands are for a clone of the template.
+PAGES = ["README.md", "docs/how-to/baking.md", "docs/how-to/change.md", "docs/development.md"]
+#: Commands of these pages that run these tests, or that other tests are about.
 ELSEWHERE = {
     *("make test", 'make test PYTEST="-n 4 -k mirror"'),
-    *("make refusals", "make reads", "make compatibility", "make run", "make lint", "make clean"),
+    *("make refusals", "make reads", "make recording", "make compatibility", "make docs"),
+    *("make run", "make lint", "make clean"),
     'make change PROJECT=../my_project ARGS="tenant_databases=managed"',
+    'make change PROJECT=../my_project ARGS="tenant_databases=managed" DRY_RUN=1',
     *("make change", "make change PROJECT=../my_project", "make change PROJECT=../my_project DRY_RUN=1"),
 }
 
 
-def test_the_commands_of_the_templates_readme_work_in_a_clean_clone(tmp_path: Path) -> None:
+def test_the_commands_of_the_templates_pages_work_in_a_clean_clone(tmp_path: Path) -> None:
     clone = copy_template(tmp_path / "clone")
-    told = documents.commands((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert told[:2] == ["make project", "make test"]
+    told = documents.commands("\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES))
+    assert told[:2] == ["make project", "make run"]
     env = {"PYTHON": sys.executable, "PATH": f"{Path(sys.executable).parent}:{commands.clean_environment()['PATH']}"}
     for command in told:
         if command in ELSEWHERE or command.startswith("cruft"):

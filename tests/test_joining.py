@@ -1,4 +1,4 @@
-"""Projects that `django-admin startproject` made follow `docs/joining.md`: they take a role, and keep their data."""
+"""Projects of `django-admin startproject` follow `docs/how-to/joining.md`: they take a role, and keep their data."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from tests.support.suites import passed
 from tests.support.template import ROOT
 from tests.support.variants import DJANGO
 
-GUIDE = (ROOT / "docs/joining.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/how-to/joining.md").read_text(encoding="utf-8")
 STEPS = "A role for your project"
 VERSION = DJANGO or "5.2"
 #: Packages that such projects use, and that bakes do not.

@@ -1,4 +1,4 @@
-"""Which barrier refuses which write to the mirror, on each engine: measured here, shown in the README."""
+"""Which barrier refuses which write to the mirror, on each engine: measured here, shown in the guide."""
 
 import dataclasses
 import json
@@ -348,7 +348,7 @@ def try_all(upstream: Upstream) -> TryAll:
     return lambda barriers, user: cast(Outcomes, upstream.run(user, ATTEMPT, barriers))
 
 
-def test_each_write_is_refused_by_the_barriers_in_the_readme(
+def test_each_write_is_refused_by_the_barriers_in_the_guide(
     engine: str, try_all: TryAll, request: pytest.FixtureRequest
 ) -> None:
     # The control: without barriers every attempt succeeds, so below it is a barrier that refuses it.
@@ -449,11 +449,11 @@ def test_nothing_is_written_behind_all_barriers_and_no_message_shows_a_value(eng
     assert bool(on_purpose) == (engine != "SQLite")
 
 
-def test_the_readme_shows_what_was_measured(request: pytest.FixtureRequest) -> None:
-    readme = ROOT / "README.md"
+def test_the_guide_shows_what_was_measured(request: pytest.FixtureRequest) -> None:
+    page = ROOT / "docs/reference/writes-to-a-mirror.md"
     if request.config.getoption("--update-refusals"):
-        readme.write_text(refusals.put_into(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    text = readme.read_text(encoding="utf-8")
+        page.write_text(refusals.put_into(page.read_text(encoding="utf-8")), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     assert refusals.put_into(text) == text, UPDATE
 
 

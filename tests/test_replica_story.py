@@ -1,4 +1,4 @@
-"""Where reads go while two real standbys lag, stop, are promoted and return: the table in the README."""
+"""Where reads go while two real standbys lag, stop, are promoted and return: the table in the guide."""
 
 import functools
 import re
@@ -189,12 +189,13 @@ def conflict(story: Story, primary: OwnPostgres, *standbys: Standby) -> None:
 
 
 def compare(seen: list[Row], request: pytest.FixtureRequest) -> None:
-    """Compare the rows with the table in the README, or put them there."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = reads.put_into(readme, seen)
+    """Compare the rows with the table in the guide, or put them there."""
+    page = ROOT / "docs/reference/reads-with-replicas.md"
+    text = page.read_text(encoding="utf-8")
+    shown = reads.put_into(text, seen)
     if request.config.getoption("--update-reads"):
-        (ROOT / "README.md").write_text(shown, encoding="utf-8")
-    assert reads.table(seen) in readme or request.config.getoption("--update-reads"), f"{shown}\n{UPDATE}"
+        page.write_text(shown, encoding="utf-8")
+    assert reads.table(seen) in text or request.config.getoption("--update-reads"), f"{shown}\n{UPDATE}"
 
 
 def test_no_visitor_who_has_written_reads_stale_rows(

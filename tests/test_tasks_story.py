@@ -103,7 +103,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def site(bake: Baker) -> tuple[Bake, Environment]:
-    """A project with the queue, settings and tasks of `docs/tasks.md`, and an environment with its worker."""
+    """A project with the queue, settings and tasks of `docs/how-to/tasks.md`, and an environment with its worker."""
     django = "6.1"
     try:
         python = environments.python_for(django)
@@ -113,7 +113,7 @@ def site(bake: Baker) -> tuple[Bake, Environment]:
         primary_database="sqlite", secondary_database="writable", tenant_databases="managed", django_version=django
     )
     wanted = [*environments.requirements([project.read("pyproject.toml")]), "django-tasks-db>=0.13"]
-    told = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
+    told = (ROOT / "docs/how-to/tasks.md").read_text(encoding="utf-8")
     line, setting, tasks, *_ = documents.blocks(told, "python")
     assert line.startswith("APP_DATABASES")
     databases = project.read("config/databases.py")

@@ -1,4 +1,4 @@
-"""The metrics and the tracing in `extras/`, installed in projects as `docs/watching.md` shows, on real servers."""
+"""The metrics and the tracing in `extras/`, installed as `docs/how-to/watching.md` shows, on real servers."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from tests.support.variants import DJANGO
 Environments = Callable[[str], Environment]
 Numbers = dict[str, float]
 
-DOCUMENT = textwrap.dedent((ROOT / "docs/watching.md").read_text(encoding="utf-8").replace("\n   ", "\n"))
+DOCUMENT = textwrap.dedent((ROOT / "docs/how-to/watching.md").read_text(encoding="utf-8").replace("\n   ", "\n"))
 #: By file, where its lines go.
 SETTINGS = {"metrics": "config/databases.py", "tracing": "config/settings.py"}
 TOKEN = "a long random text"

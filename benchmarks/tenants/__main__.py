@@ -53,11 +53,11 @@ def main() -> None:
 
 
 def report(results: dict[str, list[Result]]) -> None:
-    """Print all tables, and draw the plots into `docs`."""
+    """Print all tables, and draw the plots into `docs/images`."""
     print(targets.table(results))
     for part, found in results.items():
         print(f"\n## {part}\n\n{table(found)}")
-    plots.draw(results, ROOT / "docs")
+    plots.draw(results, ROOT / "docs/images")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where reads go with replicas, as measured: a table in the README."""
+"""Where reads go with replicas, as measured: a table in the guide."""
 
 import re
 
@@ -14,6 +14,6 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
-def put_into(readme: str, rows: list[Row]) -> str:
-    """Return a README with the table in its place."""
-    return PLACE.sub(lambda _: f"\n{table(rows)}\n", readme)
+def put_into(page: str, rows: list[Row]) -> str:
+    """Return a page with the table in its place."""
+    return PLACE.sub(lambda _: f"\n{table(rows)}\n", page)

@@ -1,4 +1,4 @@
-"""Which barrier refuses which write to the mirror, as measured: `refusals.json`, and two tables in the README."""
+"""Which barrier refuses which write to the mirror, as measured: `refusals.json`, and two tables in the guide."""
 
 import json
 import re
@@ -80,6 +80,6 @@ def _rights(count: int | None) -> str:
     return f"{count} right{'s' * (count != 1)}" if count else "nothing"
 
 
-def put_into(readme: str) -> str:
-    """Return a README with the tables of the last measurement in their place."""
-    return PLACE.sub(lambda _: f"\n{table_of_verified(read_verified())}\n{table(read())}\n", readme)
+def put_into(page: str) -> str:
+    """Return a page with the tables of the last measurement in their place."""
+    return PLACE.sub(lambda _: f"\n{table_of_verified(read_verified())}\n{table(read())}\n", page)

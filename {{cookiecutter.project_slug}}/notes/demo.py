@@ -1,8 +1,14 @@
-"""What `manage.py demo` makes in the primary: a superuser and two notes."""
+"""The demo of the primary: a superuser and two notes. The module `demo` of other example apps adds their part."""
 
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.crypto import salted_hmac
+from django.utils.module_loading import module_has_submodule
 
 from .models import Note
 
@@ -26,6 +32,12 @@ def login() -> str:
     return "the admin: `manage.py createsuperuser` makes a user"
 
 
+def links(site: str) -> dict[str, str]:
+    """Return addresses to open, and what is there. Argument: the host and port of the project."""
+    databases = {f"{site}/databases/": "the databases, and who reads and writes them"}
+    return {f"{site}/": "the start page", **databases, f"{site}/admin/": login()}
+
+
 def build() -> str:
     """Make the user and the notes that are missing."""
     users = get_user_model().objects
@@ -35,3 +47,10 @@ def build() -> str:
         if not Note.objects.filter(text=text).exists():
             Note.objects.create(text=text)
     return f"default: {len(TEXTS)} notes, and a user for {login()}"
+
+
+def parts() -> Iterator[Any]:
+    """Yield the modules of the demo. Each has `build()`, which returns what is there, and perhaps `links(site)`."""
+    for config in apps.get_app_configs():
+        if getattr(config, "is_example", False) and module_has_submodule(config.module, "demo"):
+            yield import_module(f"{config.name}.demo")

@@ -1,6 +1,7 @@
 """What `manage.py demo` writes to each tenant: other rows for each."""
 
 from databases.tenants import use_tenant
+from databases.tenants.models import Tenant
 
 from .models import DataPoint
 
@@ -8,6 +9,12 @@ POINTS = {
     "aperture-science-labs": {"portals opened": 42, "slices of cake": 0, "test subjects": 10000},
     "vavatch-corp-campus": {"ships docked": 7, "days to demolition": 3, "mad mind": 1},
 }
+
+
+def links(site: str) -> dict[str, str]:
+    """Return the addresses of some tenants. Argument: the host and port of the project."""
+    tenants = Tenant.objects.filter(status=Tenant.Status.ACTIVE)[:5]
+    return {f"{tenant.host}.{site}/": "a tenant" for tenant in tenants}
 
 
 def build() -> str:
