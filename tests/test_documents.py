@@ -178,7 +178,7 @@ def check_pages(project: Bake, server: servers.Server, told: str) -> None:
         *(f"{tenant}.localhost:{server.port}/" for tenant in hosts),
     ]
     rows = {re.search("<ul>.+</ul>", server.page(f"{tenant}.localhost", "/"))[0] for tenant in hosts}  # type: ignore[index]
-    assert len(rows) == len(hosts), "each tenant has rows of its own"
+    assert len(rows) == len(hosts), "tenants have different rows"
     assert all(f"//{tenant}.localhost:{server.port}/" in home for tenant in hosts)
     if project.answers["__secondary"]:
         # It is for staff.

@@ -48,7 +48,7 @@ class Server:
     def page(self, host: str, path: str, fields: Mapping[str, str] | None = None) -> str:
         """Return a page as soon as the server answers. Raises AssertionError with the log where it ends or hangs.
 
-        Argument `fields`: those of a form to send.
+        Argument `fields`: what a form sends.
         """
         address = f"http://127.0.0.1:{self.port}{path}"
         data = urllib.parse.urlencode(fields).encode() if fields else None

@@ -14,7 +14,7 @@ from .models import Member
 def members(request: HttpRequest) -> HttpResponse:
     """List the members. A POST says who writes: the other application, a model of ours, or SQL of ours.
 
-    Raises `Http404` unless `DEBUG` is on: nobody has to log in.
+    Raises `Http404` unless `DEBUG` is on, because the page asks for no login.
     """
     if not settings.DEBUG:
         raise Http404("The page of members is for development.")
@@ -24,7 +24,7 @@ def members(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(request.path)
     try:
         if writer == "model":
-            Member.objects.filter(name="Chell").update(name="Nobody")
+            Member.objects.filter(name="Chell").update(name="Wheatley")
         elif writer == "SQL":
             with connections["mirror"].cursor() as cursor:
                 cursor.execute("DELETE FROM accounts_member WHERE name = 'Chell'")

@@ -16,7 +16,7 @@ NoteForm = modelform_factory(Note, fields=["text"])
 def start(request: HttpRequest) -> HttpResponse:
     """Show the newest notes, and each `templates/start/*.html` of the apps. A POST adds a note.
 
-    Raises `Http404` unless `DEBUG` is on: nobody has to log in.
+    Raises `Http404` unless `DEBUG` is on, because the page asks for no login.
     """
     if not settings.DEBUG:
         raise Http404("The start page is for development.")

@@ -1,4 +1,4 @@
-"""What `manage.py demo` writes to each tenant: other rows for each."""
+"""What `manage.py demo` writes to each tenant: different rows."""
 
 from databases.tenants import use_tenant
 from databases.tenants.models import Tenant
@@ -24,4 +24,4 @@ def build() -> str:
             for name, value in points.items():
                 if not DataPoint.objects.filter(name=name).exists():
                     DataPoint.objects.create(name=name, value=value)
-    return f"tenants: {len(POINTS)} with rows of their own"
+    return f"tenants: {len(POINTS)} with different rows"

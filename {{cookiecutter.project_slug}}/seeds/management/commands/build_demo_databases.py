@@ -21,7 +21,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
-        # It would replace the rows of a database that was there by those of its seed.
+        # Its receiver would replace the rows of an existing database by the seed.
         post_migrate.disconnect(dispatch_uid="databases.foreign.seeding")
         primary = connections["default"].settings_dict
         for label in settings.APP_DATABASES:
