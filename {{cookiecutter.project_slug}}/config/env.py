@@ -14,14 +14,12 @@ env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
 
-def is_on(name: str, *, default: bool) -> bool:
-    """Return whether a variable is on. Raises `ImproperlyConfigured` for a value that is neither on nor off."""
-    value = env.str(name, default="on" if default else "off")
-    matching(name, value, "on|off|true|false|yes|no|y|n|1|0", "on or off")
-    return bool(env.bool(name, default=default))
+def is_on(name: str, value: str) -> bool:
+    """Return whether the value of a variable is on. Raises `ImproperlyConfigured` if it is neither on nor off."""
+    return matching(name, value, "on|off|true|false|yes|no|1|0", "on or off").lower() in {"on", "true", "yes", "1"}
 
 
-DEBUG = is_on("DEBUG", default=False)
+DEBUG = is_on("DEBUG", env.str("DEBUG", default="off"))
 
 
 def email_url() -> dict[str, Any]:

@@ -112,7 +112,7 @@ STORAGES = {
     },
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
-SECURE_SSL_REDIRECT = is_on("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_SSL_REDIRECT = is_on("SECURE_SSL_REDIRECT", env.str("SECURE_SSL_REDIRECT", default="off" if DEBUG else "on"))
 # How long browsers refuse to visit the site without HTTPS. An hour, because they cannot be told to forget it.
 hsts_seconds = env.str("SECURE_HSTS_SECONDS", default="0" if DEBUG else "3600")
 SECURE_HSTS_SECONDS = int(matching("SECURE_HSTS_SECONDS", hsts_seconds, "[0-9]+", "a number of seconds, such as 3600"))
