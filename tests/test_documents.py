@@ -251,7 +251,6 @@ ELSEWHERE = {
     *("make refusals", "make reads", "make recording", "make compatibility", "make docs"),
     *("make run", "make lint", "make clean"),
     'make change PROJECT=../my_project ARGS="tenant_databases=managed"',
-    'make change PROJECT=../my_project ARGS="tenant_databases=managed" DRY_RUN=1',
     *("make change", "make change PROJECT=../my_project", "make change PROJECT=../my_project DRY_RUN=1"),
 }
 
