@@ -28,6 +28,8 @@ class Command(RunServer):
         if str(server_port) != self.wanted:
             self.stdout.write(f"\nPort {self.wanted} is in use, so this is port {server_port}.")
         self.stdout.write(f"\n{links(server_port)}\nCtrl-C stops the server. `make demo` adds what the demo lacks.\n")
+        # Also to a file or a pipe.
+        self.stdout.flush()
         connection.close()
 
 
