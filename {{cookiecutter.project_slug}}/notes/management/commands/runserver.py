@@ -25,9 +25,10 @@ class Command(RunServer):
 
     def on_bind(self, server_port: int) -> None:
         """Print what to open, instead of the address alone. Django calls this at the start, and after each change."""
+        self.stdout.write()
         if str(server_port) != self.wanted:
-            self.stdout.write(f"\nPort {self.wanted} is in use, so this is port {server_port}.")
-        self.stdout.write(f"\n{links(server_port)}\nCtrl-C stops the server. `make demo` adds what the demo lacks.\n")
+            self.stdout.write(f"Port {self.wanted} is in use, so this is port {server_port}.")
+        self.stdout.write(f"{links(server_port)}\nCtrl-C stops the server. `make demo` adds what the demo lacks.")
         # Also to a file or a pipe.
         self.stdout.flush()
         connection.close()
