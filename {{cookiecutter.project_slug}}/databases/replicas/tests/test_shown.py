@@ -191,8 +191,8 @@ class CheckTests(SimpleTestCase):
             self.assertEqual(checks.check_joins(None), [])
 
     def test_a_name_that_is_none_is_an_error(self):
-        names = ["layer_notebook", "layer_notebook.note", "layer_notebook.Notes", "stock"]
+        names = ["layer_notebook", "layer_notebook.note", "layer_notebook.Notes", "layer_stock"]
         with override_settings(READ_FROM_PRIMARY=names):
             found = checks.check_names(None)
-        self.assertEqual([error.msg.split("'")[1] for error in found], ["layer_notebook.Notes", "stock"])
+        self.assertEqual([error.msg.split("'")[1] for error in found], ["layer_notebook.Notes", "layer_stock"])
         self.assertEqual({error.id for error in found}, {"databases.E019"})
