@@ -25,8 +25,8 @@ VERDICTS = {
     "secondary": "works",
     "mirror": "works",
     "replicas": "works: a consumer reads the primary, and inside `use_replica()` a replica",
-    "tenants": "works with the README's `with_tenant(AuthMiddlewareStack(URLRouter([…])))`, and names of groups that "
-    "begin with `current_tenant().slug`",
+    "tenants": "works with `with_tenant(AuthMiddlewareStack(URLRouter([…])))` of `databases/tenants/README.md`, and "
+    "names of groups that begin with `current_tenant().slug`",
 }
 
 

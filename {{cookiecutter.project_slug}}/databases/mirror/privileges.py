@@ -118,7 +118,8 @@ def read_rights() -> list[tuple[str, str]]:
         rows = cursor.fetchall()
     found = rows if connection.vendor == "postgresql" else mysql_rights(rows, name)
     # A user that the other application uses too must keep its rights.
-    return [(words, f"Use the README's user, or run as an administrator: {cure};") for words, cure in found]
+    advice = "Use a user as in databases/mirror/README.md, or run as an administrator"
+    return [(words, f"{advice}: {cure};") for words, cure in found]
 
 
 def mysql_rights(grants: Iterable[tuple[str]], database: str) -> Iterator[tuple[str, str]]:
