@@ -16,6 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.template.defaultfilters import pluralize
 
 from databases.foreign.files import CLASS, LEFT_OUT, generated, new_contents, read, used_names
 from databases.foreign.generate import Copy, Generator, why_no_class, why_no_field
@@ -54,7 +55,7 @@ class ImportCommand(BaseCommand):
         source = self.source(options)
         try:
             copies = self.find(source, options)
-            self.stdout.write(f"{source.name}: reading {len(copies)} tables …")
+            self.stdout.write(f"{source.name}: reading {len(copies)} table{pluralize(len(copies))} …")
             tables, failed = read_tables(source, {name: copy.key for name, copy in copies.items()})
             for name in hidden_rows(source.connection):
                 if name in tables:

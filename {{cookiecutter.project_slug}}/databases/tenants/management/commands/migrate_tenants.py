@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from databases.tenants.commands import select_tenants
 from databases.tenants.managed.locks import named_lock
@@ -51,7 +52,7 @@ class Command(BaseCommand):
             with named_lock("migrate_tenants", BUSY):
                 if not as_json:
                     verb = "Comparing" if options["check"] else "Migrating"
-                    self.stderr.write(f"{verb} {len(tenants)} tenants …", str)
+                    self.stderr.write(f"{verb} {len(tenants)} tenant{pluralize(len(tenants))} …", str)
                 if options["check"]:
                     return self.compare(tenants, as_json=as_json)
                 outcomes = self.migrate(planned, len(tenants), jobs, max_failures, quiet=as_json)
