@@ -143,7 +143,8 @@ def command(path: Path, where: str) -> str:
     """Return what a command does, and its arguments; nothing if it only changes what a command does elsewhere."""
     module = ast.parse(path.read_text(encoding="utf-8"))
     (made,) = (node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Command")
-    said = [words(each.value) for each in made.body if isinstance(each, ast.Assign)]
+    assigned = [each for each in made.body if isinstance(each, ast.Assign)]
+    said = [words(each.value) for each in assigned if ast.unparse(each.targets[0]) == "help"]
     base = ast.unparse(made.bases[0])
     found = arguments(made)
     if not said and not found:

@@ -89,7 +89,7 @@ def test_what_projects_and_tutorials_tell_people_to_run_works(
     start, own_apps = own_apps_of(project)
     told = [*documents.commands(start), *(each for text in of_roles(project) for each in documents.commands(text))]
     told += documents.commands(project.read("deploy/README.md").partition("## Backups")[0])
-    elsewhere = {"make run", "make demo", "make remove-examples", "make change"}
+    elsewhere = {"make run", "make remove-examples", "make change"}
     elsewhere |= {each for each in told if each.startswith("docker ")}
     with embedded_server(project):
 

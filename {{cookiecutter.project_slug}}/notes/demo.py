@@ -21,7 +21,7 @@ def password() -> str:
 
     It is made of SECRET_KEY, so a copy of the database elsewhere does not let everybody in.
     """
-    return salted_hmac("notes.demo", USER).hexdigest()[:8]
+    return salted_hmac("notes.demo", USER).hexdigest()[:12]
 
 
 def login() -> str:
@@ -39,10 +39,15 @@ def links(site: str) -> dict[str, str]:
 
 
 def build() -> str:
-    """Make the user and the notes that are missing."""
+    """Make the user and the notes that are missing, and set the password of the user."""
     users = get_user_model().objects
-    if not users.filter(username=USER).exists():
+    user = users.filter(username=USER).first()
+    if user is None:
         users.create_superuser(USER, password=password())
+    elif not user.check_password(password()):
+        # SECRET_KEY has changed.
+        user.set_password(password())
+        user.save()
     for text in TEXTS:
         if not Note.objects.filter(text=text).exists():
             Note.objects.create(text=text)

@@ -1,7 +1,10 @@
 """What `manage.py demo` writes to each tenant: different rows."""
 
+from django.contrib.auth import get_user_model
+
 from databases.tenants import use_tenant
-from databases.tenants.models import Tenant
+from databases.tenants.models import Membership, Tenant
+from notes.demo import USER
 
 from .models import DataPoint
 
@@ -18,8 +21,10 @@ def links(site: str) -> dict[str, str]:
 
 
 def build() -> str:
-    """Add the data points that are missing."""
+    """Add the data points that are missing, and make the demo user a member."""
+    user = get_user_model().objects.get(username=USER)
     for slug, points in POINTS.items():
+        Membership.objects.get_or_create(user=user, tenant=Tenant.objects.get(slug=slug))
         with use_tenant(slug):
             for name, value in points.items():
                 if not DataPoint.objects.filter(name=name).exists():
