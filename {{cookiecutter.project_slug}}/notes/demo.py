@@ -32,8 +32,9 @@ def login() -> str:
     return "the admin: `manage.py createsuperuser` makes a user"
 
 
-def links(site: str) -> dict[str, str]:
-    """Return addresses to open, and what is there. Argument: the host and port of the project."""
+def links(port: int) -> dict[str, str]:
+    """Return addresses to open, each with what it shows."""
+    site = f"localhost:{port}"
     databases = {f"{site}/databases/": "the databases, and who reads and writes them"}
     return {f"{site}/": "the start page", **databases, f"{site}/admin/": login()}
 
@@ -55,7 +56,7 @@ def build() -> str:
 
 
 def parts() -> Iterator[Any]:
-    """Yield the modules of the demo. Each has `build()`, which returns what is there, and perhaps `links(site)`."""
+    """Yield the modules of the demo. Each has `build()`, which returns what it made, and perhaps `links(port)`."""
     for config in apps.get_app_configs():
         if getattr(config, "is_example", False) and module_has_submodule(config.module, "demo"):
             yield import_module(f"{config.name}.demo")

@@ -1,5 +1,6 @@
 """What `manage.py demo` writes to each tenant: different rows."""
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from databases.tenants import use_tenant
@@ -14,10 +15,10 @@ POINTS = {
 }
 
 
-def links(site: str) -> dict[str, str]:
-    """Return the addresses of some tenants. Argument: the host and port of the project."""
+def links(port: int) -> dict[str, str]:
+    """Return the addresses of some tenants."""
     tenants = Tenant.objects.filter(status=Tenant.Status.ACTIVE)[:5]
-    return {f"{tenant.host}.{site}/": "a tenant" for tenant in tenants}
+    return {f"{tenant.host}.{settings.SITE_DOMAIN}:{port}/": "a tenant" for tenant in tenants}
 
 
 def build() -> str:

@@ -3,7 +3,6 @@
 import socket
 from typing import Any
 
-from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as RunServer
 from django.db import connection
 
@@ -47,7 +46,6 @@ def free_port(host: str, first: int, family: socket.AddressFamily) -> int:
 
 def links(port: int) -> str:
     """Return a line for each address to open."""
-    site = f"{getattr(settings, 'SITE_DOMAIN', 'localhost')}:{port}"
-    found = {at: text for part in parts() if hasattr(part, "links") for at, text in part.links(site).items()}
+    found = {at: text for part in parts() if hasattr(part, "links") for at, text in part.links(port).items()}
     width = max(map(len, found))
     return "\n".join(f"  http://{address:{width}}  {text}" for address, text in found.items())
