@@ -54,10 +54,10 @@ print(json.dumps(said))
 """
 
 
-def test_a_wrong_value_is_refused_with_one_sentence(baked: Baker, environment: Callable[[str], Environment]) -> None:
+def test_a_wrong_value_is_refused_with_one_sentence(bake: Baker, environment: Callable[[str], Environment]) -> None:
     version = DJANGO or "6.1"
     roles = {"secondary_database": "mirror-and-writable", "read_replicas": "yes", "tenant_databases": "fleet"}
-    project = baked(primary_database="postgresql", django_version=version, **roles)
+    project = bake(primary_database="postgresql", django_version=version, **roles)
     assert {*WRONG, *SECRET} | ANY == {*re.findall("^([A-Z_]+)=", project.read(".env.example"), re.MULTILINE)}
     pairs = [(name, value) for name, values in {**WRONG, **SECRET}.items() for value in values]
     env = settings.production(project, lambda name: f"postgresql://ann:x@localhost/{name}")
@@ -69,10 +69,10 @@ def test_a_wrong_value_is_refused_with_one_sentence(baked: Baker, environment: C
 
 
 def test_a_command_whose_reader_has_ended_prints_no_traceback(
-    baked: Baker, environment: Callable[[str], Environment], tmp_path: Path
+    bake: Baker, environment: Callable[[str], Environment], tmp_path: Path
 ) -> None:
     version = DJANGO or "6.1"
-    project = baked(primary_database="sqlite", secondary_database="none", django_version=version)
+    project = bake(primary_database="sqlite", secondary_database="none", django_version=version)
     env = settings.production(project, settings.sqlite(tmp_path))
     line = "python manage.py help --commands | true; echo ${PIPESTATUS[0]}"
     assert project.run(environment(version), "bash", "-c", line, env=env) == "1\n"

@@ -54,7 +54,7 @@ def test_each_promise_names_a_test_that_exists() -> None:
 
 def test_every_command_that_the_guide_names_exists() -> None:
     ours = {Path(file).stem for file in emitted_files() if "/management/commands/" in file}
-    django = {"check", "shell", "test", "migrate", "makemigrations", "startapp", "dbshell", "flush", "loaddata"}
+    django = {"help", "check", "shell", "test", "migrate", "makemigrations", "startapp", "dbshell", "flush", "loaddata"}
     examples = {"db_worker", "import_schema"}  # of a package, and of `extras/`
     named = {name for page in PAGES for name in re.findall(r"manage\.py (\w+)", page.read_text(encoding="utf-8"))}
     named |= set(re.findall(r"\| `([a-z]+_[a-z_]+)", (DOCS / "how-to/fleet.md").read_text(encoding="utf-8")))

@@ -63,7 +63,8 @@ def deploy(bake: Baker, environment: Callable[[str], Environment], tmp_path: Pat
 
 def test_two_processes_share_the_work(deploy: Deploy) -> None:
     _, manage, rows = deploy
-    lines = manage("migrate_tenants", "--jobs", "2").splitlines()
+    announced, *lines = manage("migrate_tenants", "--jobs", "2").splitlines()
+    assert announced == "Migrating 5 tenants …"
     assert sorted(line.partition("] ")[2] for line in lines) == [f"{slug}: done (1 applied)" for slug in SLUGS]
     assert [line.partition(" ")[0] for line in lines] == [f"[{number}/5]" for number in range(1, 6)]
     # Each tenant was migrated once, by one of two processes with one parent.

@@ -111,7 +111,7 @@ def test_what_is_not_replicated_is_refused_and_an_error_leaves_nothing(site: Sit
         ),
     ):
         server.execute(make, database)
-        refusal = f"Logical replication would not copy {name}: move the tenant without --online."
+        refusal = f"Not replicated would be {name}: move it without --online."
         assert refusal in site.manage(*move, status=1)
         server.execute(undo, database)
     site.servers["eu"].server.execute(f"REVOKE pg_create_subscription FROM {KEEPER}")
@@ -127,5 +127,5 @@ def test_what_is_not_replicated_is_refused_and_an_error_leaves_nothing(site: Sit
     site.servers["eu"].server.execute("ALTER SYSTEM SET cluster_name = 'eu'")
     site.servers["eu"].server.stop()
     site.servers["eu"].start()
-    assert "Replicating 'acme' failed: see the log of the new server." in site.manage(*move, status=1)
+    assert "Replicating 'acme' failed: the log of the new server says why." in site.manage(*move, status=1)
     assert (site.row()["status"], site.leftovers(), site.databases(), site.count()) == ("active", [], [1, 0], ROWS)

@@ -73,9 +73,7 @@ class Replication(NamedTuple):
         with maintenance_cursor(alias, self.own_source) as cursor:
             cursor.execute(NOT_REPLICATED)
             if found := [name for (name,) in cursor.fetchall()]:
-                raise TenantError(
-                    f"Logical replication would not copy {', '.join(found[:5])}: move the tenant without --online."
-                )
+                raise TenantError(f"Not replicated would be {', '.join(found[:5])}: move it without --online.")
         self._refuse_servers()
         with server_cursor(alias, self.source) as cursor:
             cursor.execute(f"ALTER ROLE {cursor.db.ops.quote_name(user)} REPLICATION")
@@ -108,8 +106,7 @@ class Replication(NamedTuple):
                     raise TenantError(f"Replicating {self.tenant.slug!r} failed: the log of the new server says why.")
                 return not waiting
 
-            late = f"Not all rows of {self.tenant.slug!r} were copied within {limit:g} s: move it without --online."
-            wait_until(is_copied, limit, late)
+            wait_until(is_copied, limit, f"Not all rows were copied within {limit:g} s: move it without --online.")
 
     def catch_up(self, limit: float) -> None:
         """Wait until the target has all changes of the closed source, then give it the values of the sequences."""
@@ -121,8 +118,7 @@ class Replication(NamedTuple):
                 cursor.execute(HAS_ALL, [str(position), slot(self.tenant)])
                 return bool(cursor.fetchone() == (True,))
 
-            late = f"The new server did not catch up within {limit:g} seconds: run this again at a quieter time."
-            wait_until(has_all, limit, late)
+            wait_until(has_all, limit, f"The new server did not catch up within {limit:g} seconds: try again later.")
         with maintenance_cursor(self.tenant.alias, self.own_source) as cursor:
             values = []
             cursor.execute(SEQUENCES)
@@ -143,17 +139,13 @@ class Replication(NamedTuple):
         with server_cursor(self.tenant.alias, self.source) as cursor:
             cursor.execute("SHOW wal_level")
             if cursor.fetchone() != ("logical",):
-                raise TenantError(
-                    f"The server {self.tenant.server!r} needs wal_level = logical for --online: set it and restart the "
-                    "server, or move the tenant without --online."
-                )
+                raise TenantError(f"{self.tenant.server!r} needs wal_level = logical; or move without --online.")
         with server_cursor(self.tenant.alias, self.target) as cursor:
             has_role = cursor.connection.info.server_version >= OLDEST
             cursor.execute("SELECT pg_has_role('pg_create_subscription', 'usage')" if has_role else "SELECT false")
             if cursor.fetchone() != (True,):
                 raise TenantError(
-                    "The new server needs PostgreSQL 16 or newer for --online, and its user pg_create_subscription: "
-                    "grant that role, or move the tenant without --online."
+                    "The new server needs PostgreSQL 16 and its user pg_create_subscription; or move without --online."
                 )
 
 

@@ -102,14 +102,12 @@ def ask_again(*, wait: bool) -> None:
     pending: list[tuple[Server, float]] = []
     primary = [DEFAULT_DB_ALIAS] if has_positions() else []
     for alias in primary + [each for each in aliases() if not is_primary_itself(each)]:
-        known, now = server(alias), monotonic()
-        seconds = JOIN_SECONDS
+        known, now, seconds = server(alias), monotonic(), JOIN_SECONDS
         if known.waits_since is None and now - known.asked_at > (RETRY_SECONDS if known.error else ASK_SECONDS):
             known.waits_since = known.asked_at = now
             thread = Thread(target=_ask, args=[alias, known], daemon=True, name=f"asks {alias}")
             thread.start()
-            # Not before: another request would fail that waits for a thread which has not started.
-            known.thread = thread
+            known.thread = thread  # Not before: joining a thread that has not started is an error.
             # The first request that meets a server that hangs waits for it. The others do not.
             seconds = settings.REPLICA_ANSWER_SECONDS
         if wait and known.waits_since is not None and not known.error and not known.is_known():
