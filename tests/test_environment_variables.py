@@ -68,6 +68,17 @@ def test_a_wrong_value_is_refused_with_one_sentence(bake: Baker, environment: Ca
         assert name in SECRET or repr(value.split(",")[-1]) in sentence
 
 
+#: A command fails at another pipe than that of its output.
+HANGS_UP = """
+from unittest import mock
+from databases import management
+broken = mock.patch.object(management.management, "execute_from_command_line", side_effect=BrokenPipeError(
+    "the mail server has hung up"))
+with broken:
+    management.execute_from_command_line(["manage.py", "check"])
+"""
+
+
 def test_a_command_whose_reader_has_ended_prints_no_traceback(
     bake: Baker, environment: Callable[[str], Environment], tmp_path: Path
 ) -> None:
@@ -76,3 +87,5 @@ def test_a_command_whose_reader_has_ended_prints_no_traceback(
     env = settings.production(project, settings.sqlite(tmp_path))
     line = "python manage.py help --commands | true; echo ${PIPESTATUS[0]}"
     assert project.run(environment(version), "bash", "-c", line, env=env) == "1\n"
+    said = project.run(environment(version), "python", "-c", HANGS_UP, env=env, code=1)
+    assert "BrokenPipeError: the mail server has hung up" in said

@@ -22,9 +22,14 @@ def execute_from_command_line(argv: list[str]) -> None:
         management.execute_from_command_line(argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of the output has ended, as in `manage.py databases | head`. Python flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of the output has ended, as in `manage.py databases | head`. Python flushes again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        # Another pipe: a silent end would hide, for example, that a mail server has hung up.
+        raise
     except ImproperlyConfigured as error:
         # One sentence that says what to do; the traceback behind it is Django's start-up and no help.
         sys.exit(f"manage.py: {error}")
